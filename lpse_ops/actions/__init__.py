@@ -1,0 +1,1 @@
+"""What the steps of a plan do on hosts, one file a component."""

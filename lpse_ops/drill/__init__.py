@@ -1,0 +1,1 @@
+"""Drills: the ledger of acknowledged writes, the comparison after a failover, the report."""

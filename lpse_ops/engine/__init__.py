@@ -1,0 +1,1 @@
+"""Runs a Plan and writes what happened into its Journal."""

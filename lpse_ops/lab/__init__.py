@@ -1,0 +1,1 @@
+"""The lab: real systemd hosts, network, BMCs and faults on one machine."""

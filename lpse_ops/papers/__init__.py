@@ -1,0 +1,1 @@
+"""Journal and database in, papers of the office out."""

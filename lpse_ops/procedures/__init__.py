@@ -1,0 +1,1 @@
+"""Pure builders of plans, one file a verb."""

@@ -1,0 +1,1 @@
+"""The site: what should be, read from its inventory."""

@@ -1,0 +1,1 @@
+"""The testinfra suite that lpse-ops verify runs against real hosts."""
