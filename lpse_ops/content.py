@@ -10,8 +10,8 @@ from lpse_ops.errors import InternalError
 def content_root() -> Path:
     """Return the folder that holds ``playbooks/``, ``roles/``, ``templates/``, ``inventory/``, ``ansible.cfg``.
 
-    A checkout's top level if this package lies in one, else ``lpse_ops/_content`` of the wheel. Raise InternalError if neither is
-    whole.
+    A checkout's top level if this package lies in one, else ``lpse_ops/_content`` of the wheel. Raise
+    InternalError if neither is whole.
     """
     package = Path(__file__).parent
     for root in (package.parent, package / "_content"):

@@ -7,7 +7,8 @@ from pathlib import Path
 def state_folder() -> Path:
     """Return the folder for state on this machine (not created here).
 
-    ``LPSE_OPS_STATE`` if set; for root ``/var/lib/lpse-ops``; else ``lpse-ops`` under ``XDG_STATE_HOME`` or ``~/.local/state``.
+    ``LPSE_OPS_STATE`` if set; for root ``/var/lib/lpse-ops``; else ``lpse-ops`` under ``XDG_STATE_HOME`` or
+    ``~/.local/state``.
     """
     if named := os.environ.get("LPSE_OPS_STATE"):
         return Path(named)

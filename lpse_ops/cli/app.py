@@ -132,7 +132,7 @@ class LazyGroup(TyperGroup):
 
 
 def _exists(target: str) -> bool:
-    relative = target.split(":")[0].removeprefix("lpse_ops.").replace(".", "/")
+    relative = target.split(":", maxsplit=1)[0].removeprefix("lpse_ops.").replace(".", "/")
     return (_PACKAGE / f"{relative}.py").is_file()
 
 

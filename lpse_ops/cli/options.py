@@ -6,7 +6,7 @@ output: OutputOption = OutputMode.text, language: LanguageOption = None`` and be
 parsed; a command needs to name them only.
 """
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from lpse_ops.site import Site
 
 
-class OutputMode(str, Enum):
+class OutputMode(StrEnum):
     """How results are printed."""
 
     text = "text"
     json = "json"
 
 
-class Language(str, Enum):
+class Language(StrEnum):
     """Language of messages."""
 
     en = "en"

@@ -1,4 +1,4 @@
-"""What goes where: results to stdout, progress and errors to stderr; and the one place where errors become exit codes."""
+"""Results to stdout, progress and errors to stderr; and the one place where errors become exit codes."""
 
 import json
 import os
@@ -6,10 +6,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lpse_ops.errors import InternalError, LpseError
+from lpse_ops.errors import InternalError, LpseError, UsageError
 from lpse_ops.i18n import _
 from lpse_ops.state import state_folder
 
@@ -36,8 +37,9 @@ def is_json() -> bool:
 def emit(data: object, text: str | Callable[[], object] | object | None = None) -> None:
     """Print one result to stdout: `data` with ``--output json``, else `text`.
 
-    `data` is what `json.dumps` takes (paths, enums and dates become strings). `text` is a string, a function that returns one (called
-    only when needed), or anything rich can render (a Table); None prints `data` as JSON in both modes.
+    `data` is what `json.dumps` takes (paths, enums and dates become strings). `text` is a string, a function
+    that returns one (called only when needed), or anything rich can render (a Table); None prints `data` as
+    JSON in both modes.
     """
     shown = data if is_json() or text is None else (text() if callable(text) else text)
     try:
@@ -64,8 +66,6 @@ def confirm(question: str, *, yes: bool) -> bool:
 
     Without a terminal nobody can agree: raise UsageError with the hint to pass ``--yes``.
     """
-    from lpse_ops.errors import UsageError
-
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -110,7 +110,7 @@ def run_cli(argv: Sequence[str]) -> int:
 
 def _wants_json(argv: Sequence[str]) -> bool:
     own = list(argv[: argv.index("--")] if "--" in argv else argv)
-    return "--output=json" in own or ("--output", "json") in zip(own, own[1:], strict=False)
+    return "--output=json" in own or ("--output", "json") in pairwise(own)
 
 
 def _usage(error: Any) -> int:
@@ -162,9 +162,8 @@ def _crash(error: Exception) -> InternalError:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             path = folder / name
-            with open(
-                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-            ) as file:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
         except OSError:
             continue
