@@ -1,1 +1,1 @@
-"""Read-only facts about hosts as frozen dataclasses."""
+"""Read-only facts about a site: what is, as frozen dataclasses. Nothing here changes a host."""

@@ -18,7 +18,8 @@ NODE_COMMAND = ("sudo", "-n", "/usr/local/sbin/lpse-node")
 class NodeReply:
     """What a verb of ``lpse-node`` answered.
 
-    `data` is its one line of JSON, `exit_code` 0 (anything else is raised), `seconds` the round trip as the controller saw it.
+    `data` is its one line of JSON, `exit_code` 0 (anything else is raised), `seconds` the round trip as the
+    controller saw it.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -50,14 +51,17 @@ class Remote(Protocol):
     """
 
     def open(self, hosts: Sequence[str], timeout_s: float = 5.0) -> dict[str, LpseError]:
-        """Given host names, connect to all at once and return the reason for each that could not be reached."""
+        """Given host names, connect to all at once and return the reason for each that could not be
+        reached."""
 
-    def node(self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0) -> NodeReply:
+    def node(
+        self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0
+    ) -> NodeReply:
         """Given a host and a verb with its words, run it and return what it answered.
 
         Raise Refused with the host's reasons (exit 3), StepFailed (4), LockHeld (6), UnreachableError if the
-        host cannot be reached *or the reply was lost* (then the state is unknown: observe again), InternalError
-        if the answer is not the agreed one.
+        host cannot be reached *or the reply was lost* (then the state is unknown: observe again),
+        InternalError if the answer is not the agreed one.
         """
 
     def channel(self, host: str, verb_argv: Sequence[str]) -> NodeChannel:

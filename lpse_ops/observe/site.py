@@ -1,0 +1,118 @@
+"""A look at the whole site at one moment: every host and every BMC, in parallel."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lpse_ops import __version__
+from lpse_ops.errors import LpseError, VersionSkewError
+from lpse_ops.i18n import _
+from lpse_ops.observe.facts import NodeState
+from lpse_ops.observe.power import PowerReading, reading
+from lpse_ops.remote import Remote
+
+if TYPE_CHECKING:
+    from lpse_ops.site import Site
+
+OBSERVE_DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True)
+class HostView:
+    """What was seen of one host.
+
+    `state` is None where it could not be seen; `error` then says why and `hint` what to do. `seconds` is the
+    round trip, `offset_s` the host's clock minus the controller's (known to half of `seconds`).
+    """
+
+    host: str
+    state: NodeState | None
+    seconds: float = 0.0
+    offset_s: float | None = None
+    kind: str | None = None
+    error: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class SiteObservation:
+    """Everything seen of a site at `observed_at` (controller's clock): hosts by name, power by node."""
+
+    observed_at: float
+    seconds: float
+    hosts: Mapping[str, HostView] = field(default_factory=dict)
+    power: Mapping[str, PowerReading] = field(default_factory=dict)
+
+    def state(self, host: str) -> NodeState | None:
+        """Given a host, return its state, None if it was not seen."""
+        view = self.hosts.get(host)
+        return view.state if view else None
+
+    def unseen(self) -> dict[str, str]:
+        """Return why, for every host and every ``power of NODE`` that could not be seen."""
+        hosts = {view.host: view.error or "?" for view in self.hosts.values() if view.state is None}
+        power = {
+            _("power of %(node)s") % {"node": node}: power.error or "?"
+            for node, power in self.power.items()
+            if power.state is None
+        }
+        return hosts | power
+
+
+def observe_site(
+    site: "Site",
+    fleet: Remote,
+    hosts: Sequence[str] | None = None,
+    *,
+    power: bool = True,
+    timeout_s: float = 5.0,
+) -> SiteObservation:
+    """Given a site, a fleet and host names (None: all), look at everything at once.
+
+    Connects where there is no connection yet. Never raises for a host or BMC that does not answer: the
+    reason is in the result.
+    """
+    names = tuple(site.hosts) if hosts is None else tuple(hosts)
+    nodes = tuple(name for name in names if name in site.nodes) if power else ()
+    at, started = time.time(), time.monotonic()
+    with ThreadPoolExecutor(max_workers=max(1, len(names) + len(nodes))) as pool:
+        readings = {node: pool.submit(reading, site, node) for node in nodes}
+        views = {name: pool.submit(_look, fleet, name, timeout_s) for name in names}
+        seen_hosts = {name: view.result() for name, view in views.items()}
+        seen_power = {node: result.result() for node, result in readings.items()}
+    return SiteObservation(at, time.monotonic() - started, seen_hosts, seen_power)
+
+
+def _look(fleet: Remote, host: str, timeout_s: float) -> HostView:
+    failure = fleet.open([host], timeout_s).get(host)
+    if failure is not None:
+        return _unseen(host, failure)
+    return _or_unseen(host, lambda: _ask(fleet, host))
+
+
+def _ask(fleet: Remote, host: str) -> HostView:
+    before = time.time()
+    reply = fleet.node(host, ["observe"], timeout_s=OBSERVE_DEADLINE_S)
+    version = reply.data.get("version")
+    if version != __version__:
+        raise VersionSkewError(
+            _("lpse-node on %(host)s is of version %(theirs)s, this lpse-ops of %(ours)s.")
+            % {"host": host, "theirs": version, "ours": __version__},
+            hint=_("Bring the host to this version: lpse-ops provision %(host)s") % {"host": host},
+        )
+    state = NodeState.parse(dict(reply.data), host)
+    return HostView(host, state, reply.seconds, state.time - (before + reply.seconds / 2))
+
+
+def _or_unseen(host: str, look: Callable[[], HostView]) -> HostView:
+    try:
+        return look()
+    except LpseError as error:
+        return _unseen(host, error)
+
+
+def _unseen(host: str, error: LpseError) -> HostView:
+    told = " ".join((error.message, *error.reasons))
+    return HostView(host, None, kind=type(error).__name__, error=told, hint=error.hint or None)
