@@ -1,1 +1,5 @@
-"""What the steps of a plan do on hosts, one file a component."""
+"""What steps do, one file a component; importing this package registers every action."""
+
+from lpse_ops.actions import address, application, clock, database, epoch, fencing, loss, proxy
+
+__all__ = ["address", "application", "clock", "database", "epoch", "fencing", "loss", "proxy"]

@@ -22,10 +22,10 @@ class Outcome:
 
 @dataclass
 class RunContext:
-    """The surroundings of a run: the site, the open connections, the run's id and fencing token, what steps have found so far.
+    """The surroundings of a run: site, open connections, the run's id and fencing token, what steps have found so far.
 
-    `confirm(question, typed)` asks the operator at the point of no return and raises Refused on a no. `facts` maps step ids to the
-    facts of their outcomes.
+    `confirm(statement, facts)` asks the operator at the point of no return and raises Refused on a no. `facts`
+    maps step ids to the facts of their outcomes.
     """
 
     site: Site
@@ -49,8 +49,8 @@ _actions: dict[str, Action] = {}
 def action(name: str) -> Callable[[Action], Action]:
     """Register a function as the action `name`.
 
-    An action observes, acts if needed and observes again: called a second time it changes nothing. It raises an LpseError if the
-    state it is to reach is not reached.
+    An action observes, acts if needed and observes again: called a second time it changes nothing. It raises
+    an LpseError if the state it is to reach is not reached.
     """
 
     def register(function: Action) -> Action:
@@ -62,7 +62,7 @@ def action(name: str) -> Callable[[Action], Action]:
 
 def find_action(name: str) -> Action:
     """Return the action `name`. Raise InternalError if there is none."""
-    import lpse_ops.actions  # noqa: F401, PLC0415  (registers them; a plan can be made and shown without)
+    import lpse_ops.actions  # noqa: F401  (registers them; a plan can be made and shown without)
 
     try:
         return _actions[name]

@@ -1,9 +1,10 @@
 """The journal: one append-only, hash-chained file a run, the one source of truth about it.
 
-A line is one event: ``{"seq", "time", "run", "type", ..., "previous", "hash"}``. ``hash`` is the SHA-256 of the event without its own
-hash; ``previous`` is the hash of the event before it (the run's id in the first). An event is on disk (fsync) before `append`
-returns. A last line without its newline is what a power cut leaves of an event that was never acknowledged: it is cut off when
-the journal is opened again, never in its middle.
+A line is one event: ``{"seq", "time", "run", "type", ..., "previous", "hash"}``. ``hash`` is the SHA-256 of
+the event without its own hash; ``previous`` is the hash of the event before it (the run's id in the first).
+An event is on disk (fsync) before `append` returns. A last line without its newline is what a power cut
+leaves of an event that was never acknowledged: it is cut off when the journal is opened again, never in its
+middle.
 """
 
 import hashlib
@@ -44,7 +45,10 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, run: str) -> Self:
-        """Open the journal of a run to go on with it. Raise UsageError if there is none, FaultsFound if it is damaged."""
+        """Open the journal of a run to go on with it.
+
+        Raise UsageError if there is none, FaultsFound if it is damaged.
+        """
         path = folder / f"{run}.jsonl"
         events = read_events(path)
         with path.open("r+b") as file:
@@ -52,7 +56,9 @@ class Journal:
         return cls(path, run, events)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener(event, line)` after every event from now on, in order, under the journal's lock: it must be quick."""
+        """Call `listener(event, line)` after every event from now on, in order, under the journal's lock:
+        it must be quick.
+        """
         self._listeners.append(listener)
 
     @property
@@ -95,7 +101,10 @@ def event_hash(event: Mapping[str, Any]) -> str:
 
 
 def read_events(path: Path) -> list[Event]:
-    """Given a journal's path, return its events. Raise UsageError if it cannot be read, FaultsFound if the chain is broken."""
+    """Given a journal's path, return its events.
+
+    Raise UsageError if it cannot be read, FaultsFound if the chain is broken.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
@@ -107,10 +116,17 @@ def read_events(path: Path) -> list[Event]:
     previous = path.stem
     for number, line in enumerate(lines[:-1], 1):
         event = _parse(line)
-        if event is None or event["seq"] != number or event["previous"] != previous or event["hash"] != event_hash(event):
+        if (
+            event is None
+            or event["seq"] != number
+            or event["previous"] != previous
+            or event["hash"] != event_hash(event)
+        ):
             raise FaultsFound(
                 _("The journal %(path)s is damaged at event %(number)s.") % {"path": path, "number": number},
-                hint=_("Keep the file as it is, and compare it with the mirror on the repository before going on."),
+                hint=_(
+                    "Keep the file as it is, and compare it with the mirror on the repository before going on."
+                ),
             )
         previous = event["hash"]
         events.append(event)

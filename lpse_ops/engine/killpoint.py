@@ -1,7 +1,8 @@
 """Where a fault sweep kills the controller: ``LPSE_OPS_KILL_AT=before|inside|after:STEP``.
 
-``before``: before the intent is written. ``inside``: the act is done, its outcome is not written. ``after``: the outcome is written.
-The process ends by SIGKILL, as it would when the workstation loses its power: nothing is cleaned up.
+``before``: before the intent is written. ``inside``: the act is done, its outcome is not written. ``after``:
+the outcome is written. The process ends by SIGKILL, as it would when the workstation loses its power: nothing
+is cleaned up.
 """
 
 import os

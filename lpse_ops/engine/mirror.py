@@ -1,4 +1,6 @@
-"""The mirror: every event also goes to ``lpse-node journal-append`` on other machines, each over one warm channel."""
+"""The mirror: every event also goes to ``lpse-node journal-append`` on other machines, each over one warm
+channel.
+"""
 
 import queue
 import threading
@@ -13,7 +15,10 @@ _ANSWER_S = 10.0  # how long one line may take to be fsynced on the other side
 
 
 class Mirror:
-    """One mirror host. Lines are sent in order by a thread; `acknowledged` tells how far the other side is on disk."""
+    """One mirror host.
+
+    Lines are sent in order by a thread; `acknowledged` tells how far the other side is on disk.
+    """
 
     def __init__(self, host: str, channel: NodeChannel, backlog: Sequence[str] = ()) -> None:
         self.host = host
@@ -33,7 +38,9 @@ class Mirror:
         self._put(line)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until everything taken so far is acknowledged; return False if that takes over `seconds` or the mirror broke."""
+        """Wait until everything taken so far is acknowledged; return False if that takes over `seconds` or
+        the mirror broke.
+        """
         with self._changed:
             target = self._sent
             self._changed.wait_for(lambda: self._acknowledged >= target or self.failure is not None, seconds)

@@ -1,4 +1,6 @@
-"""The engine: runs the steps of a plan as early as their needs allow, each bracketed by an intent and an outcome in the journal."""
+"""The engine: runs the steps of a plan as early as their needs allow, each bracketed by an intent and an
+outcome in the journal.
+"""
 
 import queue
 import threading
@@ -65,7 +67,9 @@ class Engine:
             outcome = find_action(step.action)(self._context, step)
         except LpseError as error:
             self._journal.append("proof-lost", step=step.id, error=error.message)
-            self._journal.append("run-ended", status="superseded", exit_code=Refused.exit_code, reason=error.message)
+            self._journal.append(
+                "run-ended", status="superseded", exit_code=Refused.exit_code, reason=error.message
+            )
             raise Refused(
                 _("The run is superseded: what it stood on no longer holds."),
                 reasons=[error.message, *error.reasons],
@@ -101,7 +105,9 @@ class Engine:
         late = min(running, key=lambda step_id: running[step_id])
         step = self._plan.step(late)
         error = StepFailed(_("%(step)s did not end within its deadline.") % {"step": late})
-        self._journal.append("outcome", step=late, status="failed", seconds=step.deadline_s, error=_described(error))
+        self._journal.append(
+            "outcome", step=late, status="failed", seconds=step.deadline_s, error=_described(error)
+        )
         return step, error
 
     def _work(self, step: Step) -> None:
@@ -110,12 +116,18 @@ class Engine:
         except LpseError as error:
             self._results.put((step, error))
         except Exception as error:  # noqa: BLE001  (a fault of ours in one step must end as that step's failure, resumable)
-            self._journal.append("outcome", step=step.id, status="failed", error={"message": repr(error)}, seconds=0.0)
-            self._results.put((step, StepFailed(_("%(step)s: unexpected %(error)r") % {"step": step.id, "error": error})))
+            self._journal.append(
+                "outcome", step=step.id, status="failed", error={"message": repr(error)}, seconds=0.0
+            )
+            self._results.put(
+                (step, StepFailed(_("%(step)s: unexpected %(error)r") % {"step": step.id, "error": error}))
+            )
 
     def _bracketed(self, step: Step) -> Outcome:
         kill_here("before", step.id)
-        self._journal.append("intent", step=step.id, host=step.host, action=step.action, irreversible=step.irreversible)
+        self._journal.append(
+            "intent", step=step.id, host=step.host, action=step.action, irreversible=step.irreversible
+        )
         started = time.monotonic()
         try:
             if step.irreversible:
@@ -123,7 +135,9 @@ class Engine:
             outcome = find_action(step.action)(self._context, step)
         except LpseError as error:
             seconds = round(time.monotonic() - started, 3)
-            self._journal.append("outcome", step=step.id, status="failed", seconds=seconds, error=_described(error))
+            self._journal.append(
+                "outcome", step=step.id, status="failed", seconds=seconds, error=_described(error)
+            )
             raise
         kill_here("inside", step.id)
         seconds = round(time.monotonic() - started, 3)
@@ -136,7 +150,8 @@ class Engine:
         why_not = unacknowledged(self._mirrors, scaled(_MIRROR_S))
         if why_not:
             raise StepFailed(
-                _("%(step)s was not begun: its intent could not be stored on a second machine.") % {"step": step.id},
+                _("%(step)s was not begun: its intent could not be stored on a second machine.")
+                % {"step": step.id},
                 reasons=[why_not],
                 hint=_("See that the repository answers and has disk space, then run `lpse-ops resume`."),
             )
@@ -160,7 +175,9 @@ def _described(error: LpseError) -> dict[str, Any]:
 
 
 def last_status(events: Sequence[Event]) -> str:
-    """Given the events of a run, return how it stands: ``running`` (or died) or the status of its last stop or end."""
+    """Given the events of a run, return how it stands: ``running`` (or died) or the status of its last stop
+    or end.
+    """
     for event in reversed(events):
         if event["type"] in ("run-ended", "run-stopped"):
             return str(event["status"])

@@ -1,8 +1,9 @@
 """The loss statement: what can be lost, worked out from what was seen while the active node still lived.
 
-Voters sample the active node every 2 s (its WAL position and rate, the number of its documents and their rate). What the survivor
-holds now is known exactly; what the dead node had beyond that is bounded by its last sample plus its highest recent rate times the
-time until the first sign of its death. All figures are upper bounds of what was *acknowledged*; none is a guess at an average.
+Voters sample the active node every 2 s (its WAL position and rate, the number of its documents and their
+rate). What the survivor holds now is known exactly; what the dead node had beyond that is bounded by its last
+sample plus its highest recent rate times the time until the first sign of its death. All figures are upper
+bounds of what was *acknowledged*; none is a guess at an average.
 """
 
 import math
@@ -13,7 +14,9 @@ from typing import Any
 from lpse_ops.observe.facts import NodeState, Sample
 from lpse_ops.observe.lsn import Lsn
 
-RATE_WINDOW_S = 60.0  # the highest rate of this many seconds before the last sample stands for the time after it
+RATE_WINDOW_S = (
+    60.0  # the highest rate of this many seconds before the last sample stands for the time after it
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Held:
 class Loss:
     """What can be lost: seconds before the death, bytes of WAL, documents; None where nothing was observed.
 
-    `observed_at` is the time of the last good sample, `age_s` how long before the first sign of death that was, `newest` the newest
-    document then known on the active node.
+    `observed_at` is the time of the last good sample, `age_s` how long before the first sign of death that
+    was, `newest` the newest document then known on the active node.
     """
 
     seconds: float | None
@@ -49,7 +52,9 @@ def held_by(survivor: NodeState) -> Held:
     database, documents = survivor.database, survivor.documents
     places = (database.receive_lsn, database.replay_lsn, database.lsn) if database else ()
     follower = documents.follower if documents else None
-    return Held(max((place for place in places if place), default=Lsn(0)), (follower.files or 0) if follower else 0)
+    return Held(
+        max((place for place in places if place), default=Lsn(0)), (follower.files or 0) if follower else 0
+    )
 
 
 def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -> Loss:
@@ -85,6 +90,8 @@ def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -
 
 
 def _whole_until(good: Sequence[Sample], held: Lsn) -> float:
-    """Return the time of the newest sample whose WAL the survivor holds whole (of the oldest one if it holds none)."""
+    """Return the time of the newest sample whose WAL the survivor holds whole (of the oldest one if it
+    holds none).
+    """
     whole = [sample.time for sample in good if sample.lsn and sample.lsn <= held]
     return whole[-1] if whole else good[0].time

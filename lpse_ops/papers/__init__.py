@@ -1,1 +1,1 @@
-"""Journal and database in, papers of the office out."""
+"""What is read afterwards, by people and by programs: views of a journal, and nothing else."""

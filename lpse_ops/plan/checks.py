@@ -56,7 +56,8 @@ def _deadlines(plan: Plan) -> Iterator[str]:
 
 
 def _way_back(plan: Plan) -> Iterator[str]:
-    # Every step is idempotent, so "retry" is always legal; what a plan must say besides is how its effect is taken back, or why not.
+    # Every step is idempotent, so "retry" is always legal; what a plan must say besides is how its effect is
+    # taken back, or why not.
     for step in plan.steps:
         if bool(step.undo) == bool(step.no_undo):
             yield f"{step.id} must say either how it is undone or why it is not"

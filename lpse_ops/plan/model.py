@@ -13,12 +13,13 @@ Json = Any  # what the json module reads and writes
 class Step:
     """One thing to do on one host.
 
-    `title` is a message of the catalogue (translated when shown). `needs` names the steps that must have ended well before this one
-    starts. `deadline_s` (seconds) bounds it. `undo` says how its effect is taken back; where that is impossible or pointless,
-    `no_undo` says why. An `irreversible` step starts only after its intent is on disk and mirrored. A step that is not `critical` may
-    fail without stopping the run. `floor` marks what design.md counts into the floor of a run: ``act`` (the duration the host itself
-    reports), ``wait`` (a declared safety wait of `floor_s` seconds) or nothing. A `proof` is observed again by every resume, even if it
-    stood before: if it no longer holds, the run is superseded.
+    `title` is a message of the catalogue (translated when shown). `needs` names the steps that must have
+    ended well before this one starts. `deadline_s` (seconds) bounds it. `undo` says how its effect is taken
+    back; where that is impossible or pointless, `no_undo` says why. An `irreversible` step starts only after
+    its intent is on disk and mirrored. A step that is not `critical` may fail without stopping the run.
+    `floor` marks what design.md counts into the floor of a run: ``act`` (the duration the host itself
+    reports), ``wait`` (a declared safety wait of `floor_s` seconds) or nothing. A `proof` is observed again
+    by every resume, even if it stood before: if it no longer holds, the run is superseded.
     """
 
     id: str
@@ -41,8 +42,8 @@ class Step:
 class Plan:
     """An ordered set of steps with the facts that justify it.
 
-    `facts` is the observation it was made from, `choices` what the operator decided; both are recorded with it, so that whoever reads
-    the journal can make the plan again.
+    `facts` is the observation it was made from, `choices` what the operator decided; both are recorded with
+    it, so that whoever reads the journal can make the plan again.
     """
 
     procedure: str
@@ -69,7 +70,9 @@ class Plan:
         """Given what `to_json` gave, return the plan. Raise KeyError or TypeError if it is not one."""
         steps = tuple(Step(**{**step, "needs": tuple(step["needs"])}) for step in data["steps"])
         rest = {key: data[key] for key in ("procedure", "site", "facts", "choices")}
-        return cls(steps=steps, hosts=tuple(data["hosts"]), declared_dead=tuple(data["declared_dead"]), **rest)
+        return cls(
+            steps=steps, hosts=tuple(data["hosts"]), declared_dead=tuple(data["declared_dead"]), **rest
+        )
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of the plan: two plans are the same if this is."""

@@ -8,21 +8,17 @@ from pathlib import Path
 from lpse_ops.errors import UsageError
 from lpse_ops.i18n import _
 from lpse_ops.site import Site
+from lpse_ops.state import state_folder
 
 
-def state_folder(site: Site) -> Path:
+def runs_folder(site: Site) -> Path:
     """Return the folder of this controller's journals of `site`.
 
-    ``LPSE_OPS_STATE`` replaces it; a lab keeps it with the lab (one a controller, gone with it); else it is under
-    ``XDG_STATE_HOME`` (``~/.local/state``).
+    It lies under `state_folder()`; a lab keeps it with the lab, one a controller, so that it goes with it.
     """
-    override = os.environ.get("LPSE_OPS_STATE")
-    if override:
-        return Path(override) / site.name
-    if site.lab is not None:
+    if site.lab is not None and "LPSE_OPS_STATE" not in os.environ:
         return site.folder.parent / "state" / os.environ.get("LPSE_OPS_LAB_CONTROLLER", "controller")
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return home / "lpse-ops" / site.name
+    return state_folder() / "runs" / site.name
 
 
 def new_run(procedure: str) -> str:
@@ -45,7 +41,9 @@ def latest_run(folder: Path, run: str | None) -> str:
     if run is None:
         raise UsageError(
             _("There is no run to go on with: %(folder)s holds no journal.") % {"folder": folder},
-            hint=_("`lpse-ops status` shows the site; `lpse-ops failover --plan` shows what a failover would do."),
+            hint=_(
+                "`lpse-ops status` shows the site; `lpse-ops failover --plan` shows what a failover would do."
+            ),
         )
     raise UsageError(
         _("There is no run named %(run)s here.") % {"run": run},

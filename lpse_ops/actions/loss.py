@@ -1,0 +1,65 @@
+"""The loss statement, and the decision of a person to go on with it."""
+
+import time
+
+from lpse_ops.engine.context import Facts, Outcome, RunContext, action
+from lpse_ops.errors import LpseError
+from lpse_ops.i18n import _
+from lpse_ops.observe.facts import NodeState
+from lpse_ops.observe.loss import held_by, state_loss
+from lpse_ops.plan import Step
+
+
+@action("loss.state")
+def state(context: RunContext, step: Step) -> Outcome:
+    """State what can be lost, from the survivor's position now and every voter's samples of the dead node."""
+    survivor = _look(context, step, step.host)
+    samples = list(survivor.samples)
+    unseen = {}
+    for host in step.args["samplers"]:
+        try:
+            samples += _look(context, step, host).samples
+        except LpseError as error:
+            unseen[host] = error.message  # an older last sample makes the statement larger, never smaller
+    dead_since = float(context.facts.get(step.args["power_off"], {}).get("read_at") or time.time())
+    held = held_by(survivor)
+    loss = state_loss(samples, step.args["node"], held, dead_since)
+    last_commit = survivor.database.last_commit if survivor.database else None
+    facts = {
+        **loss.to_json(),
+        "last_commit": last_commit,
+        "held_lsn": str(held.lsn),
+        "held_documents": held.documents,
+    }
+    return Outcome(changed=False, facts={**facts, "unseen": unseen})
+
+
+@action("loss.confirm")
+def confirm(context: RunContext, step: Step) -> Outcome:
+    """Ask for the word to go on: the last moment before the point of no return."""
+    stated = context.facts[step.args["statement"]]
+    return Outcome(changed=False, facts=context.confirm(describe(stated), stated))
+
+
+def describe(stated: Facts) -> str:
+    """Given a loss statement's facts, return it as a sentence for people."""
+    if stated.get("seconds") is None:
+        return _("What can be lost is unknown: the active node was never sampled.")
+    return _(
+        "Can be lost: the last %(seconds).1f s before the outage, %(wal)s bytes of WAL, %(documents)s documents "
+        "(observed %(age).1f s before the first sign of death)."
+    ) % {
+        "seconds": stated["seconds"],
+        "wal": stated["wal_bytes"],
+        "documents": stated["documents"],
+        "age": stated["age_s"],
+    }
+
+
+def within(stated: Facts, rpo_s: float) -> bool:
+    """Given a loss statement's facts and the site's RPO in seconds, return whether it is known and within it."""
+    return stated.get("seconds") is not None and stated["seconds"] <= rpo_s
+
+
+def _look(context: RunContext, step: Step, host: str) -> NodeState:
+    return NodeState.parse(dict(context.remote.node(host, ["observe"], timeout_s=step.deadline_s).data), host)

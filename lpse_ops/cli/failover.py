@@ -1,0 +1,210 @@
+"""``lpse-ops failover``, ``resume``, ``report``: the hot path from the command line."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lpse_ops.cli.options import (
+    LanguageOption,
+    OutputMode,
+    OutputOption,
+    PlanOption,
+    SiteOption,
+    VaultPasswordOption,
+    YesOption,
+    open_site,
+)
+from lpse_ops.cli.output import confirm, emit, progress
+from lpse_ops.errors import Incomplete, Refused, StepFailed
+from lpse_ops.i18n import _
+
+if TYPE_CHECKING:
+    from lpse_ops.engine.context import Facts
+    from lpse_ops.engine.journal import Event
+    from lpse_ops.engine.session import Confirm, Surroundings
+    from lpse_ops.plan import Plan
+    from lpse_ops.remote import Remote
+    from lpse_ops.site import Site
+
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar="NODE", help="Node that takes over (default: the other one).")
+]
+AcceptLossOption = Annotated[
+    str | None,
+    typer.Option(
+        "--accept-loss", metavar="REASON", help="Go on although more than the site's RPO can be lost; why."
+    ),
+]
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run id (default: the newest run).")]
+
+
+def failover(
+    to: ToOption = None,
+    plan: PlanOption = False,
+    yes: YesOption = False,
+    accept_loss: AcceptLossOption = None,
+    site: SiteOption = None,
+    vault_password_file: VaultPasswordOption = None,
+    output: OutputOption = OutputMode.text,
+    language: LanguageOption = None,
+) -> int:
+    """Bring the service up on the standby because the active node is dead.
+
+    Looks at every host and BMC, takes the power of the old active node and proves that it is dead, states
+    what can be lost, asks, and then makes the standby active: a new epoch on two voters, promotion, service
+    address, application, proxy. A healthy active node is refused. Ends with exit code 5: serving, but without
+    a standby; `lpse-ops protect` mends that. If it stops on the way (4), go on with `lpse-ops resume`.
+    """
+    began = time.monotonic()
+    the_site = open_site(site, vault_password_file)
+    loaded = time.monotonic()
+    from lpse_ops.remote.ssh import Fleet
+
+    with Fleet(the_site) as fleet:
+        made = _make_plan(the_site, fleet, to, {"yes": yes, "accept_loss": accept_loss})
+        if plan:
+            from lpse_ops.plan.render import as_text
+
+            emit(made.to_json(), lambda: as_text(made))
+            return 0
+        _ask_to_begin(made, yes)
+        timings = {"load": loaded - began, "observe": time.monotonic() - loaded}
+        from lpse_ops.engine.session import start
+
+        return _finish(start(_around(the_site, fleet, _asker(the_site, yes, accept_loss)), made, timings))
+
+
+def resume(
+    run: RunArgument = None,
+    yes: YesOption = False,
+    accept_loss: AcceptLossOption = None,
+    site: SiteOption = None,
+    vault_password_file: VaultPasswordOption = None,
+    output: OutputOption = OutputMode.text,
+    language: LanguageOption = None,
+) -> int:
+    """Go on with a run that was interrupted, killed or stopped by a failed step.
+
+    The plan is the one in the journal. What was done stays done; the proofs it stands on are observed again
+    first, and if one no longer holds the run ends as superseded.
+    """
+    the_site = open_site(site, vault_password_file)
+    from lpse_ops.engine.runs import latest_run, runs_folder
+    from lpse_ops.engine.session import resume as resume_run
+    from lpse_ops.remote.ssh import Fleet
+
+    name = latest_run(runs_folder(the_site), run)
+    with Fleet(the_site) as fleet:
+        return _finish(resume_run(_around(the_site, fleet, _asker(the_site, yes, accept_loss)), name))
+
+
+def report(
+    run: RunArgument = None,
+    site: SiteOption = None,
+    output: OutputOption = OutputMode.text,
+    language: LanguageOption = None,
+) -> None:
+    """Print the report of a run: its steps and times, the loss that was stated, where the seconds went."""
+    from lpse_ops.engine.journal import read_events
+    from lpse_ops.engine.runs import latest_run, runs_folder
+    from lpse_ops.papers.run_report import as_text, run_report
+
+    the_site = open_site(site, secrets=False, network=False)
+    folder = runs_folder(the_site)
+    view = run_report(read_events(folder / f"{latest_run(folder, run)}.jsonl"))
+    emit(view, lambda: as_text(view))
+
+
+def _make_plan(site: "Site", fleet: "Remote", to: str | None, choices: dict[str, Any]) -> "Plan":
+    from lpse_ops.observe.site import observe_site
+    from lpse_ops.procedures.choice import choose
+    from lpse_ops.procedures.failover import build
+    from lpse_ops.procedures.nodes import known_node
+
+    target = known_node(site, to)
+    seen = observe_site(site, fleet)
+    choice, reasons = choose(site, seen, target)
+    if choice is None:
+        raise Refused(
+            _("A failover is refused; nothing was changed."),
+            reasons=reasons,
+            hint=_(
+                "`lpse-ops status` shows all that was seen. If the active node is healthy, plan a switchover instead."
+            ),
+        )
+    return build(site, choice, seen, choices)
+
+
+def _ask_to_begin(plan: "Plan", yes: bool) -> None:
+    old, new = plan.declared_dead[0], plan.hosts[0]
+    question = _("%(old)s will be powered off and %(new)s becomes the active node. Go on?") % {
+        "old": old,
+        "new": new,
+    }
+    if not confirm(question, yes=yes):
+        raise Refused(
+            _("Not confirmed; nothing was changed."), hint=_("`lpse-ops failover --plan` shows the steps.")
+        )
+
+
+def _asker(site: "Site", yes: bool, accept_loss: str | None) -> "Confirm":
+    """Return how the point of no return is decided: within the RPO a yes is enough, beyond it a reason must
+    be given.
+    """
+
+    def ask(statement: str, stated: "Facts") -> "Facts":
+        from lpse_ops.actions.loss import within
+
+        progress(statement)
+        if within(stated, site.policy.rpo_s):
+            if not confirm(_("Go on?"), yes=yes):
+                raise StepFailed(
+                    _("Not confirmed."), hint=_("Go on with `lpse-ops resume`, or power the old node on.")
+                )
+            return {"confirmed": True, "within_rpo": True}
+        if accept_loss is None:
+            raise StepFailed(
+                _("More than the site's RPO of %(rpo)s s can be lost; that needs a reason.")
+                % {"rpo": site.policy.rpo_s},
+                reasons=[statement],
+                hint=_('Go on with `lpse-ops resume --accept-loss "REASON"`.'),
+            )
+        return {"confirmed": True, "within_rpo": False, "accept_loss": accept_loss}
+
+    return ask
+
+
+def _around(site: "Site", fleet: "Remote", asker: "Confirm") -> "Surroundings":
+    from lpse_ops.engine.session import Surroundings
+
+    return Surroundings(site, fleet, asker, _Teller())
+
+
+def _finish(events: "list[Event]") -> int:
+    from lpse_ops.papers.run_report import as_text, run_report
+
+    view = run_report(events)
+    emit(view, lambda: as_text(view))
+    progress(_("The site serves, but it is not protected: `lpse-ops protect` makes a standby again."))
+    return Incomplete.exit_code
+
+
+class _Teller:
+    """Tells each step's begin and end in one line on stderr."""
+
+    def __init__(self) -> None:
+        self._titles: dict[str, str] = {}
+
+    def __call__(self, event: "Event") -> None:
+        if event["type"] == "run-started":
+            from lpse_ops.plan import Plan
+            from lpse_ops.plan.render import title_of
+
+            self._titles = {step.id: title_of(step) for step in Plan.from_json(event["plan"]).steps}
+            progress(_("Run %(run)s begins.") % {"run": event["run"]})
+        elif event["type"] == "resumed":
+            progress(_("Run %(run)s goes on.") % {"run": event["run"]})
+        elif event["type"] == "outcome":
+            mark = "✗" if event["status"] == "failed" else "✓"
+            progress(f"{mark} {self._titles.get(event['step'], event['step'])}  {event['seconds']:.2f} s")

@@ -1,0 +1,172 @@
+"""One run from lock to end: opens what the engine needs, starts or resumes a plan, closes the journal with
+how it ended.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from lpse_ops import __version__
+from lpse_ops.engine.context import Facts, RunContext
+from lpse_ops.engine.journal import Event, Journal
+from lpse_ops.engine.lock import SiteLock, holder
+from lpse_ops.engine.mirror import Mirror
+from lpse_ops.engine.runner import Engine, last_status
+from lpse_ops.engine.runs import new_run, runs_folder
+from lpse_ops.errors import Incomplete, InternalError, LpseError, Refused
+from lpse_ops.i18n import _
+from lpse_ops.plan import Plan, faults_of
+from lpse_ops.remote import Remote
+from lpse_ops.site import Site
+
+Confirm = Callable[[str, Facts], Facts]
+OnEvent = Callable[[Event], None]
+ENDED = ("done", "incomplete", "superseded")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run is given from outside: the site, its connections, how to ask a person, whom to tell of
+    each event.
+    """
+
+    site: Site
+    remote: Remote
+    confirm: Confirm
+    on_event: OnEvent
+
+
+def start(around: Surroundings, plan: Plan, timings: Mapping[str, float]) -> list[Event]:
+    """Given a plan, run it as a new run and return its events.
+
+    `timings` are the seconds that went before (imports, connecting, observing), for the report. Raise
+    LockHeld, or StepFailed if the run stopped on the way.
+    """
+    if faults := faults_of(plan):
+        raise InternalError(_("The plan is not sound."), reasons=faults)
+    run = new_run(plan.procedure)
+    with SiteLock(around.remote, around.site.repository.name, run) as lock:
+        journal = Journal.create(runs_folder(around.site), run)
+        with _recorded(around, plan, journal, backlog=()) as mirrors:
+            journal.append(
+                "run-started",
+                plan=plan.to_json(),
+                digest=plan.digest(),
+                version=__version__,
+                controller=socket.gethostname(),
+                holder=holder(),
+                token=lock.token,
+                process_started=round(process_started(), 3),
+                timings={name: round(seconds, 3) for name, seconds in timings.items()},
+            )
+            return _run(around, plan, journal, lock.token, mirrors)
+
+
+def resume(around: Surroundings, run: str) -> list[Event]:
+    """Given a run id, go on with the plan that its journal holds; return its events.
+
+    A run that has ended is refused.
+    """
+    journal = Journal.open(runs_folder(around.site), run)
+    events = journal.events
+    if not events or events[0]["type"] != "run-started":
+        raise Refused(
+            _("The run %(run)s ended before it began: its journal holds no plan.") % {"run": run},
+            hint=_("Nothing was done. Start anew with `lpse-ops failover`."),
+        )
+    status = last_status(events)
+    if status in ENDED:
+        raise Refused(
+            _("The run %(run)s has ended (%(status)s); there is nothing to go on with.")
+            % {"run": run, "status": status},
+            hint=_("`lpse-ops report %(run)s` shows what it did.") % {"run": run},
+        )
+    plan = Plan.from_json(events[0]["plan"])
+    if plan.site != around.site.name:
+        raise Refused(_("The run %(run)s belongs to the site %(site)s.") % {"run": run, "site": plan.site})
+    failures = around.remote.open(plan.hosts)
+    if failures:
+        raise Refused(
+            _("The run cannot go on yet."), reasons=[failure.message for failure in failures.values()]
+        )
+    with SiteLock(around.remote, around.site.repository.name, run) as lock:
+        backlog = [line + "\n" for line in journal.path.read_text().splitlines()]
+        with _recorded(around, plan, journal, backlog) as mirrors:
+            journal.append(
+                "resumed",
+                holder=holder(),
+                controller=socket.gethostname(),
+                token=lock.token,
+                version=__version__,
+            )
+            return _run(around, plan, journal, lock.token, mirrors)
+
+
+def process_started() -> float:
+    """Return when this process was started, in seconds since 1970 (to 10 ms): a user's wait begins there,
+    not in our code.
+    """
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19])
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return time.time() - (uptime - ticks / os.sysconf("SC_CLK_TCK"))
+
+
+def _run(
+    around: Surroundings, plan: Plan, journal: Journal, token: int, mirrors: Sequence[Mirror]
+) -> list[Event]:
+    context = RunContext(around.site, around.remote, journal.run, token, around.confirm)
+    engine = Engine(plan, journal, context, mirrors)
+    with _interruptible(engine):
+        engine.run()
+    journal.append(
+        "run-ended",
+        status="incomplete",
+        exit_code=Incomplete.exit_code,
+        reason="serving, not protected: no standby streams from the new active node yet",
+    )
+    return journal.events
+
+
+@contextlib.contextmanager
+def _recorded(
+    around: Surroundings, plan: Plan, journal: Journal, backlog: Sequence[str]
+) -> Iterator[list[Mirror]]:
+    """Tell the caller and the mirrors of every event while the body runs; a mirror that cannot be opened is
+    simply not one.
+    """
+    mirrors = []
+    for host in plan.hosts:
+        with contextlib.suppress(LpseError):
+            channel = around.remote.channel(host, ["journal-append", "--run", journal.run])
+            mirrors.append(Mirror(host, channel, backlog))
+    journal.listen(lambda event, _line: around.on_event(event))
+    for mirror in mirrors:
+        journal.listen(mirror.listener)
+    try:
+        yield mirrors
+    finally:
+        for mirror in mirrors:
+            mirror.close()
+        journal.close()
+
+
+@contextlib.contextmanager
+def _interruptible(engine: Engine) -> Iterator[None]:
+    """The first Ctrl-C stops between two steps; the second one at once. Both leave a run that can be resumed."""
+
+    def first(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        engine.stop()
+
+    before: Any = signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

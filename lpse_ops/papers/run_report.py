@@ -1,0 +1,111 @@
+"""The report of one run: steps with their times, the loss as stated, where the seconds went."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lpse_ops.engine.journal import Event
+from lpse_ops.engine.runner import GOOD, last_status
+from lpse_ops.i18n import _
+from lpse_ops.plan import Plan
+from lpse_ops.plan.floor import critical_path, floor_seconds
+from lpse_ops.plan.render import title_of
+
+Report = dict[str, Any]
+
+
+def run_report(events: Sequence[Event]) -> Report:
+    """Given the events of a run, return its report (keys as in docs/reports.md).
+
+    Times ``*_s`` are seconds since the process began.
+    """
+    begun = events[0]
+    plan = Plan.from_json(begun["plan"])
+    zero = float(begun["process_started"])
+    steps = _steps(plan, events, zero)
+    acted = {
+        step["id"]: float(step["facts"].get("seconds") or step["seconds"])
+        for step in steps
+        if step["status"] in GOOD
+    }
+    floor = floor_seconds(plan, acted)
+    serving = next(
+        (s["started_s"] + s["seconds"] for s in steps if s["id"] == "proxy.open" and s["status"] in GOOD),
+        None,
+    )
+    path = critical_path(plan, {step["id"]: step["seconds"] for step in steps})
+    return {
+        "run": begun["run"],
+        "procedure": plan.procedure,
+        "site": plan.site,
+        "status": last_status(events),
+        "started": zero,
+        "resumed": sum(event["type"] == "resumed" for event in events),
+        "rto_s": None if serving is None else round(serving, 3),
+        "floor_s": round(floor, 3),
+        "overhead_s": None if serving is None else round(serving - floor, 3),
+        "stated_loss": _stated(steps),
+        "timings": begun.get("timings", {}),
+        "critical_path": list(path),
+        "steps": steps,
+    }
+
+
+def as_text(report: Report) -> str:
+    """Given a report, return it as lines for a terminal."""
+    lines = [_("Run %(run)s: %(status)s") % report]
+    for step in report["steps"]:
+        mark = {"done": "✓", "already": "✓", "failed": "✗"}.get(step["status"], "·")
+        lines.append(
+            f"  {step['started_s']:8.3f} s  {mark} {step['title']} [{step['host']}]  {step['seconds']:.3f} s"
+        )
+        if step["error"]:
+            lines.append(f"               {step['error']}")
+    loss = report["stated_loss"]
+    if loss:
+        lines.append(
+            _("Stated loss: %(seconds)s s, %(wal_bytes)s bytes of WAL, %(documents)s documents at most.")
+            % loss
+        )
+    if report["rto_s"] is not None:
+        lines.append(
+            _("Serving after %(rto_s).2f s (floor %(floor_s).2f s, overhead %(overhead_s).2f s).") % report
+        )
+    return "\n".join(lines)
+
+
+def _steps(plan: Plan, events: Sequence[Event], zero: float) -> list[dict[str, Any]]:
+    intents: dict[str, Event] = {}
+    outcomes: dict[str, Event] = {}
+    for event in events:
+        if event["type"] == "intent":
+            intents[event["step"]] = event
+        elif event["type"] == "outcome":
+            outcomes[event["step"]] = event
+    steps = []
+    for step in plan.steps:
+        intent, outcome = intents.get(step.id), outcomes.get(step.id, {})
+        if intent is None:
+            continue
+        steps.append(
+            {
+                "id": step.id,
+                "title": title_of(step),
+                "host": step.host,
+                "started_s": round(float(intent["time"]) - zero, 3),
+                "seconds": float(outcome.get("seconds", 0.0)),
+                "status": outcome.get("status", "unknown"),
+                "facts": outcome.get("facts", {}),
+                "error": (outcome.get("error") or {}).get("message", ""),
+            }
+        )
+    return sorted(steps, key=lambda step: float(step["started_s"]))
+
+
+def _stated(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    for step in steps:
+        if step["id"] == "loss.state" and step["status"] in GOOD:
+            return {
+                key: step["facts"].get(key)
+                for key in ("seconds", "wal_bytes", "documents", "newest", "age_s")
+            }
+    return None

@@ -1,0 +1,136 @@
+"""Who takes over from whom: read from the records, with every reason that forbids it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lpse_ops.i18n import _
+from lpse_ops.observe.facts import NodeState, Record
+from lpse_ops.observe.site import SiteObservation
+from lpse_ops.site import Site
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A failover that is allowed: from `old` to `new`, and the epoch record that it will write (without its
+    run).
+    """
+
+    old: str
+    new: str
+    record: dict[str, Any]
+
+
+def highest_record(seen: SiteObservation) -> Record | None:
+    """Return the record with the highest epoch that any voter showed, None if none did."""
+    records = [view.state.record for view in seen.hosts.values() if view.state and view.state.record]
+    return max(records, key=lambda record: record.epoch, default=None)
+
+
+def choose(site: Site, seen: SiteObservation, to: str | None) -> tuple[Choice | None, list[str]]:
+    """Given a site, what was seen of it, and the wished node (None: the other one), return the choice or
+    all the reasons why not.
+    """
+    record = highest_record(seen)
+    if record is None:
+        return None, [
+            _("No voter shows an epoch record, so nobody knows which node is active."),
+            *_unseen(seen),
+        ]
+    old, new = record.active, to or site.other(record.active)
+    reasons = [
+        *_records_agree(site, seen, record, new),
+        *_old_is_dead(seen, old, new),
+        *_power_can_be_taken(seen, old),
+        *_new_can_serve(site, seen, new),
+    ]
+    if reasons:
+        return None, reasons
+    written = {
+        "site": record.site,
+        "system_id": record.system_id,
+        "epoch": record.epoch + 1,
+        "active": new,
+        "witnessed": True,
+    }
+    return Choice(old, new, written), []
+
+
+def _unseen(seen: SiteObservation) -> Iterator[str]:
+    for what, why in seen.unseen().items():
+        yield _("%(what)s could not be seen: %(why)s") % {"what": what, "why": why}
+
+
+def _records_agree(site: Site, seen: SiteObservation, record: Record, new: str) -> Iterator[str]:
+    for voter in (site.repository.name, new):
+        state = seen.state(voter)
+        if state is None:
+            yield _("%(host)s could not be seen: %(why)s") % {"host": voter, "why": seen.hosts[voter].error}
+        elif state.record is None:
+            yield _("%(host)s has no readable epoch record.") % {"host": voter}
+        elif (state.record.epoch, state.record.active) != (record.epoch, record.active):
+            yield _("The epoch record of %(host)s says epoch %(theirs)s, another voter says %(epoch)s.") % {
+                "host": voter,
+                "theirs": state.record.epoch,
+                "epoch": record.epoch,
+            }
+
+
+def _old_is_dead(seen: SiteObservation, old: str, new: str) -> Iterator[str]:
+    if old == new:
+        yield _("%(node)s is the active node already.") % {"node": new}
+    state = seen.state(old)
+    if state is not None and _healthy(state):
+        yield _(
+            "The active node %(node)s is healthy: it answers, its database is open and it serves. "
+            "A failover would cut it off; a planned switchover loses nothing."
+        ) % {"node": old}
+
+
+def _healthy(state: NodeState) -> bool:
+    return bool(
+        state.database
+        and state.database.running
+        and state.database.in_recovery is False
+        and state.application
+        and state.application.ready
+        and state.proxy
+        and state.proxy.running
+        and state.proxy.open
+        and state.address
+        and state.address.held
+    )
+
+
+def _power_can_be_taken(seen: SiteObservation, old: str) -> Iterator[str]:
+    power = seen.power.get(old)
+    if power is None or power.state is None:
+        yield _("The power of %(node)s cannot be read, so its death cannot be proven: %(why)s") % {
+            "node": old,
+            "why": (power.error if power else None) or _("not asked"),
+        }
+
+
+def _new_can_serve(site: Site, seen: SiteObservation, new: str) -> Iterator[str]:
+    state = seen.state(new)
+    if state is None:
+        return  # _records_agree has said so
+    database = state.database
+    if database is None or not database.running:
+        yield _("PostgreSQL on %(node)s does not run; it is no standby. `lpse-ops protect` makes it one.") % {
+            "node": new
+        }
+    elif not database.in_recovery:
+        yield _("PostgreSQL on %(node)s is no standby: it is open for writes.") % {"node": new}
+    elif state.record and database.system_id and state.record.system_id not in (None, database.system_id):
+        yield _("%(node)s holds another database (system id %(theirs)s, expected %(ours)s).") % {
+            "node": new,
+            "theirs": database.system_id,
+            "ours": state.record.system_id,
+        }
+    if state.zone != site.time_zone:
+        yield _("%(node)s is on the zone %(zone)s, the site is on %(expected)s.") % {
+            "node": new,
+            "zone": state.zone,
+            "expected": site.time_zone,
+        }

@@ -1,0 +1,208 @@
+"""Failover, unplanned: the active node is dead or must be treated so; the standby takes over.
+
+The order is the safety argument: no step that acts in the dead node's name may start before the gate has its
+proofs, and nothing is promoted before the new epoch is on the disks of two voters. What that leaves
+independent runs side by side.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lpse_ops.i18n import N_
+from lpse_ops.observe.site import SiteObservation
+from lpse_ops.plan import Plan, Step
+from lpse_ops.procedures.choice import Choice
+from lpse_ops.site import Site
+
+PROOFS = ("fence.power-off", "fence.power-still-off", "fence.host-silent", "fence.address-silent")
+
+
+def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[str, Any]) -> Plan:
+    """Given a site, an allowed choice, what was seen and the operator's options, return the plan that makes
+    it so.
+    """
+    old, new, repository = choice.old, choice.new, site.repository.name
+    fencing = site.fencing
+    steps = (
+        *_fence(site, old, new),
+        *_decide(old, new, repository, choice.record),
+        *_take_over(new, repository, site.instance.start_timeout_s),
+    )
+    facts = {
+        "observed_at": seen.observed_at,
+        "unseen": seen.unseen(),
+        "power": {node: reading.state for node, reading in seen.power.items()},
+        "waits": {"reread_after_s": fencing.reread_after_s, "silent_for_s": fencing.silent_for_s},
+        "record": choice.record,
+    }
+    return Plan(
+        "failover", site.name, steps, facts, dict(options), hosts=(new, repository), declared_dead=(old,)
+    )
+
+
+def _fence(site: Site, old: str, new: str) -> tuple[Step, ...]:
+    old_address, service_address = str(site.nodes[old].address), str(site.service.address)
+    reread_s, silent_s = site.fencing.reread_after_s, site.fencing.silent_for_s
+    observed_only = N_("It only looks.")
+    return (
+        Step(
+            "fence.power-off",
+            N_("Take the power of the old active node"),
+            "controller",
+            "fence.power-off",
+            deadline_s=30,
+            args={"node": old},
+            irreversible=True,
+            no_undo=N_("Switching it on again is for a person; its return guard then keeps it closed."),
+        ),
+        Step(
+            "fence.power-still-off",
+            N_("Read the power again after a delay"),
+            "controller",
+            "fence.power-still-off",
+            deadline_s=15 + reread_s,
+            args={"node": old, "after_s": reread_s},
+            needs=("fence.power-off",),
+            no_undo=observed_only,
+            floor="wait",
+            floor_s=reread_s,
+            proof=True,
+        ),
+        Step(
+            "fence.host-silent",
+            N_("See that the old node's own address is silent"),
+            "controller",
+            "fence.host-silent",
+            deadline_s=10 + silent_s,
+            args={"address": old_address, "for_s": silent_s},
+            needs=("fence.power-off",),
+            no_undo=observed_only,
+            floor="wait",
+            floor_s=silent_s,
+        ),
+        Step(
+            "fence.address-silent",
+            N_("See that nobody answers for the service address"),
+            new,
+            "fence.address-silent",
+            deadline_s=10 + silent_s,
+            args={"address": service_address, "for_s": silent_s},
+            needs=("fence.power-off",),
+            no_undo=observed_only,
+            floor="wait",
+            floor_s=silent_s,
+        ),
+        Step(
+            "fence.gate",
+            N_("Collect the proofs of death"),
+            "controller",
+            "fence.gate",
+            deadline_s=5,
+            args={"node": old, "proofs": list(PROOFS)},
+            needs=PROOFS,
+            no_undo=observed_only,
+        ),
+    )
+
+
+def _decide(old: str, new: str, repository: str, record: Mapping[str, Any]) -> tuple[Step, ...]:
+    return (
+        Step(
+            "loss.state",
+            N_("State what can be lost"),
+            new,
+            "loss.state",
+            deadline_s=15,
+            args={"node": old, "samplers": [repository], "power_off": "fence.power-off"},
+            needs=("fence.power-off",),
+            no_undo=N_("It only looks."),
+        ),
+        Step(
+            "loss.confirm",
+            N_("Confirm, at the point of no return"),
+            "controller",
+            "loss.confirm",
+            deadline_s=3600,
+            args={"statement": "loss.state"},
+            needs=("fence.gate", "loss.state"),
+            no_undo=N_("A word once given stays in the journal."),
+        ),
+        *(
+            Step(
+                f"epoch.{host}",
+                N_("Record the new epoch on %(host)s"),
+                host,
+                "epoch.write",
+                deadline_s=15,
+                args={"record": dict(record)},
+                needs=("loss.confirm",),
+                irreversible=True,
+                no_undo=N_("An epoch only rises; another failover raises it again."),
+            )
+            for host in (repository, new)
+        ),
+    )
+
+
+def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step, ...]:
+    return (
+        Step(
+            "address.claim",
+            N_("Claim the service address; the public sees the notice"),
+            new,
+            "address.claim",
+            deadline_s=15,
+            needs=(f"epoch.{new}",),
+            undo="release-address",
+        ),
+        Step(
+            "database.promote",
+            N_("Promote the database"),
+            new,
+            "database.promote",
+            deadline_s=90,
+            needs=(f"epoch.{repository}", f"epoch.{new}"),
+            irreversible=True,
+            no_undo=N_(
+                "A promoted database is on a timeline of its own; the old node is made its standby later."
+            ),
+            floor="act",
+        ),
+        Step(
+            "application.start",
+            N_("Start the application"),
+            new,
+            "application.start",
+            deadline_s=start_timeout_s,
+            needs=(f"epoch.{new}",),
+            undo="application stop",
+            floor="act",
+        ),
+        Step(
+            "clock.check",
+            N_("Check zone and clock before the public is let in"),
+            new,
+            "clock.check",
+            deadline_s=10,
+            needs=("loss.confirm",),
+            no_undo=N_("It only looks."),
+        ),
+        Step(
+            "proxy.open",
+            N_("Open the site to the public"),
+            new,
+            "proxy.open",
+            deadline_s=30,
+            needs=("address.claim", "database.promote", "application.start", "clock.check"),
+            undo="deactivate",
+        ),
+        Step(
+            "verify.outside",
+            N_("Look at the site from outside"),
+            "controller",
+            "verify.outside",
+            deadline_s=30,
+            needs=("proxy.open",),
+            no_undo=N_("It only looks."),
+        ),
+    )

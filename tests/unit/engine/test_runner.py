@@ -1,0 +1,179 @@
+"""The engine: order, parallel steps, failures, resume, proofs, and no irreversible act without a mirror."""
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from lpse_ops.engine import context as context_module
+from lpse_ops.engine.context import Facts, Outcome, RunContext, action
+from lpse_ops.engine.journal import Journal
+from lpse_ops.engine.mirror import Mirror
+from lpse_ops.engine.runner import Engine, last_status
+from lpse_ops.errors import LpseError, Refused, StepFailed
+from lpse_ops.plan import Plan, Step
+from lpse_ops.remote.fake import FakeFleet
+
+LOG: list[str] = []
+BROKEN: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def _register(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context_module, "_actions", {})
+    LOG.clear()
+    BROKEN.clear()
+
+    @action("test.log")
+    def log(context: RunContext, step: Step) -> Outcome:
+        if step.id in BROKEN:
+            raise StepFailed(f"{step.id} is broken", hint="mend it")
+        LOG.append(step.id)
+        return Outcome(changed=True, facts={"seen": sorted(context.facts)})
+
+    @action("test.meet")
+    def meet(context: RunContext, step: Step) -> Outcome:
+        step.args["barrier"].wait(5)
+        return Outcome(changed=False)
+
+    @action("test.crash")
+    def crash(context: RunContext, step: Step) -> Outcome:
+        raise RuntimeError("our own fault")
+
+
+def step(step_id: str, *needs: str, act: str = "test.log", **fields: Any) -> Step:
+    return replace(Step(step_id, step_id, "node2", act, 5, needs=needs, no_undo="x"), **fields)
+
+
+class Bench:
+    """An engine over a journal in a temporary folder; `again` makes the engine of a resume."""
+
+    def __init__(self, folder: Path, *steps: Step, mirrored: bool = True) -> None:
+        self.folder = folder
+        self.plan = Plan("failover", "lab", steps)
+        self.journal = Journal.create(folder, "run-1")
+        self.fleet = FakeFleet().script("repository", "journal-append", {"seq": 1})
+        self.mirrors = (
+            [Mirror("repository", self.fleet.channel("repository", ["journal-append"]))] if mirrored else []
+        )
+        self.engine = self._engine()
+
+    def _engine(self) -> Engine:
+        def confirm(statement: str, facts: Facts) -> Facts:
+            return {}
+
+        context = RunContext(cast(Any, None), self.fleet, "run-1", 1, confirm)
+        return Engine(self.plan, self.journal, context, self.mirrors)
+
+    def again(self) -> Engine:
+        self.journal.close()
+        self.journal = Journal.open(self.folder, "run-1")
+        return self._engine()
+
+    def statuses(self) -> dict[str, str]:
+        return {e["step"]: e["status"] for e in self.journal.events if e["type"] == "outcome"}
+
+
+def test_steps_run_in_the_order_of_their_needs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("c", "b"), step("b", "a"), step("a"))
+    bench.engine.run()
+    assert LOG == ["a", "b", "c"]
+    kinds = [(event["type"], event["step"]) for event in bench.journal.events]
+    assert kinds[:4] == [("intent", "a"), ("outcome", "a"), ("intent", "b"), ("outcome", "b")]
+
+
+def test_independent_steps_run_side_by_side(tmp_path: Path) -> None:
+    barrier = threading.Barrier(2)
+    args = {"barrier": barrier}
+    steps = (step("a", act="test.meet", args=args), step("b", act="test.meet", args=args))
+    bench = Bench(tmp_path, *steps)
+    bench.engine.run()
+    assert set(bench.statuses()) == {"a", "b"}
+
+
+def test_a_failed_critical_step_stops_what_follows(tmp_path: Path) -> None:
+    BROKEN.add("b")
+    bench = Bench(tmp_path, step("a"), step("b", "a"), step("c", "b"))
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    assert "b is broken" in caught.value.message
+    assert caught.value.hint == "mend it"
+    assert LOG == ["a"]
+    assert last_status(bench.journal.events) == "failed"
+
+
+def test_a_failed_optional_step_is_passed_over(tmp_path: Path) -> None:
+    BROKEN.add("a")
+    bench = Bench(tmp_path, step("a", critical=False), step("b", "a"))
+    bench.engine.run()
+    assert LOG == ["b"]
+
+
+def test_a_resume_does_only_what_is_left(tmp_path: Path) -> None:
+    BROKEN.add("b")
+    bench = Bench(tmp_path, step("a"), step("b", "a"))
+    with pytest.raises(StepFailed):
+        bench.engine.run()
+    BROKEN.clear()
+    bench.again().run()
+    assert LOG == ["a", "b"]
+    assert bench.statuses() == {"a": "done", "b": "done"}
+
+
+def test_an_intent_without_outcome_is_done_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a"))
+    bench.journal.append("intent", step="a")
+    bench.again().run()
+    assert LOG == ["a"]
+
+
+def test_a_lost_proof_supersedes_the_run(tmp_path: Path) -> None:
+    BROKEN.add("b")
+    bench = Bench(tmp_path, step("a", proof=True), step("b", "a"))
+    with pytest.raises(StepFailed):
+        bench.engine.run()
+    BROKEN.add("a")
+    BROKEN.discard("b")
+    with pytest.raises(Refused) as caught:
+        bench.again().run()
+    assert "a is broken" in caught.value.reasons
+    assert last_status(bench.journal.events) == "superseded"
+    assert LOG == ["a"]
+
+
+def test_no_irreversible_act_without_a_mirror(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a", irreversible=True), mirrored=False)
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    assert "second machine" in caught.value.message
+    assert LOG == []
+
+
+def test_an_irreversible_act_follows_its_mirrored_intent(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a", irreversible=True))
+    for mirror in bench.mirrors:
+        bench.journal.listen(mirror.listener)
+    bench.engine.run()
+    assert LOG == ["a"]
+
+
+def test_our_own_fault_in_a_step_is_a_failed_step(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a", act="test.crash"))
+    with pytest.raises(LpseError) as caught:
+        bench.engine.run()
+    assert "our own fault" in caught.value.message
+    assert bench.statuses() == {"a": "failed"}
+
+
+def test_stop_finishes_what_runs_and_begins_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a"), step("b", "a"))
+    bench.journal.listen(lambda event, line: bench.engine.stop() if event["type"] == "intent" else None)
+    started = time.monotonic()
+    with pytest.raises(StepFailed):
+        bench.engine.run()
+    assert LOG == ["a"]
+    assert last_status(bench.journal.events) == "interrupted"
+    assert time.monotonic() - started < 60
