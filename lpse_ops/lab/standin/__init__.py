@@ -1,1 +1,1 @@
-"""The stand-in for SPSE: a small Java application with its layout and behaviour."""
+"""The stand-in for SPSE: see README.md in this folder."""
