@@ -21,10 +21,11 @@ RATE_WINDOW_S = (
 
 @dataclass(frozen=True)
 class Held:
-    """What the survivor holds: its WAL position and the number of its documents."""
+    """What the survivor holds: its WAL position, the number of its documents, the time of its last replayed commit."""
 
     lsn: Lsn
     documents: int
+    last_commit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ def held_by(survivor: NodeState) -> Held:
     database, documents = survivor.database, survivor.documents
     places = (database.receive_lsn, database.replay_lsn, database.lsn) if database else ()
     follower = documents.follower if documents else None
-    return Held(
-        max((place for place in places if place), default=Lsn(0)), (follower.files or 0) if follower else 0
-    )
+    place = max((place for place in places if place), default=Lsn(0))
+    files = (follower.files or 0) if follower else 0
+    return Held(place, files, database.last_commit if database else None)
 
 
 def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -> Loss:
@@ -76,11 +77,12 @@ def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -
     wal_rate = max(sample.wal_rate or 0.0 for sample in recent)
     document_rate = max((sample.documents.rate or 0.0) if sample.documents else 0.0 for sample in recent)
     counted = (last.documents.count or 0) if last.documents else 0
-    seconds = until - _whole_until(good, held.lsn)
-    documents = max(max(0, counted - held.documents) + document_rate * age, document_rate * seconds)
+    since = _whole_until(good, held)
+    seconds = None if since is None else max(0.0, until - since)
+    documents = max(max(0, counted - held.documents) + document_rate * age, document_rate * (seconds or 0.0))
     newest = last.documents.newest if last.documents else None
     return Loss(
-        seconds=round(seconds, 2),
+        seconds=None if seconds is None else round(seconds, 2),
         wal_bytes=max(0, (last.lsn or Lsn(0)) - held.lsn) + math.ceil(wal_rate * age),
         documents=math.ceil(documents),
         observed_at=round(last.time, 3),
@@ -89,9 +91,11 @@ def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -
     )
 
 
-def _whole_until(good: Sequence[Sample], held: Lsn) -> float:
-    """Return the time of the newest sample whose WAL the survivor holds whole (of the oldest one if it
-    holds none).
+def _whole_until(good: Sequence[Sample], held: Held) -> float | None:
+    """Return until when the survivor's log is whole, None if nobody knows.
+
+    That is the time of the newest sample whose place in the log it holds. Where its log ends before all samples that are
+    left, the commit it replayed last is the only witness: too early if nothing was written since, never too late.
     """
-    whole = [sample.time for sample in good if sample.lsn and sample.lsn <= held]
-    return whole[-1] if whole else good[0].time
+    whole = [sample.time for sample in good if sample.lsn and sample.lsn <= held.lsn]
+    return whole[-1] if whole else held.last_commit
