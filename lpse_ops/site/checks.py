@@ -24,6 +24,8 @@ class Hosts:
     nodes: dict[str, str] = field(default_factory=dict)
     repository: dict[str, str] = field(default_factory=dict)
     places: dict[str, Key] = field(default_factory=dict)
+    node_names: set[str] = field(default_factory=set)
+    """Also those whose address is at fault, so that one fault is not told twice."""
 
     @property
     def all(self) -> dict[str, str]:
@@ -49,6 +51,7 @@ def read_hosts(document: Document, faults: list[Fault]) -> Hosts:
                 )
             )
     hosts.nodes = _group(hosts, (*root, "nodes"), faults)
+    hosts.node_names = set(document.get(*root, "nodes", "hosts") or ())
     hosts.repository = _group(hosts, (*root, "repository"), faults)
     if len(hosts.repository) > 1:
         faults.append(document.fault((*root, "repository"), _("too many entries"), _("name one repository")))
@@ -121,13 +124,13 @@ def cross_check(folder: Path, site: Document, hosts: Hosts) -> list[Fault]:
 
 def _names(site: Document, hosts: Hosts) -> Iterator[Fault]:
     named = site.get("lpse", "nodes")
-    if not isinstance(named, dict) or not hosts.nodes:
+    if not isinstance(named, dict) or not hosts.node_names:
         return
-    for name in named.keys() - hosts.nodes.keys():
+    for name in named.keys() - hosts.node_names:
         yield site.fault(
             ("lpse", "nodes", name),
             _("hosts.yml has no node of this name"),
-            _("it has: %(names)s") % {"names": ", ".join(hosts.nodes)},
+            _("it has: %(names)s") % {"names": ", ".join(sorted(hosts.node_names))},
         )
     for name in hosts.nodes.keys() - named.keys():
         yield hosts.document.fault(

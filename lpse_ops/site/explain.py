@@ -59,6 +59,13 @@ def _ours(context: Mapping[str, Any]) -> _Words:
     return str(context["message"]), ""
 
 
+def _size(context: Mapping[str, Any], of_text: str, problem: str, remedy: str) -> _Words:
+    """Words for a length: a secret is text, though pydantic counts it like a collection."""
+    if context.get("field_type") in {"Tuple", "List", "Dictionary", "Mapping"}:
+        return problem, remedy % context
+    return _TEXTS[of_text](context)
+
+
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], _Words]] = {
     "missing": _text(
         lambda: _("this key is missing"), lambda: _("add it; the example inventory shows and explains it")
@@ -97,8 +104,8 @@ _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], _Words]] = {
     "string_too_long": _text(
         lambda: _("this text is too long"), lambda: _("it may have %(max_length)s characters")
     ),
-    "too_short": _text(lambda: _("too few entries"), lambda: _("%(min_length)s are needed")),
-    "too_long": _text(lambda: _("too many entries"), lambda: _("%(max_length)s are allowed")),
+    "too_short": lambda c: _size(c, "string_too_short", _("too few entries"), _("%(min_length)s are needed")),
+    "too_long": lambda c: _size(c, "string_too_long", _("too many entries"), _("%(max_length)s are allowed")),
     "string_pattern_mismatch": _text(
         lambda: _("this text has characters that are not allowed here"),
         lambda: _("it must match %(pattern)s"),
