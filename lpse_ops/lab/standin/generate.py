@@ -13,18 +13,19 @@ from lpse_ops.errors import UsageError
 from lpse_ops.i18n import _
 from lpse_ops.lab.standin.rows import Plan, Request, make
 
-DEFAULT_AT = datetime(2026, 1, 5, 8, 0)  # noqa: DTZ001 - SPSE's calendar has no zone
+# SPSE's calendar has no zone.
+DEFAULT_AT = datetime(2026, 1, 5, 8, 0)
 
 
 def write(request: Request, out: IO[bytes]) -> None:
     """Given what to make, write a tar to `out`: ``seed.sql`` (COPY format, one transaction) and ``documents/``.
 
-    Paths below ``documents/`` are relative to ``attachments.path``. The same request gives the same bytes. Memory: one document.
-    Raise UsageError if the request makes no sense.
+    Paths below ``documents/`` are relative to ``attachments.path``. The same request gives the same bytes.
+    Memory: one document. Raise UsageError if the request makes no sense.
     """
     plan = make(request)
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
-        mtime = int((request.at - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001
+        mtime = int((request.at - datetime(1970, 1, 1)).total_seconds())
         for name, content in _members(plan):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode, entry.mtime = len(content), 0o640, mtime
@@ -46,12 +47,16 @@ def _members(plan: Plan) -> Iterator[tuple[str, bytes]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Given command line arguments, write the tar; return the exit code (2: the arguments make no sense)."""
-    parser = argparse.ArgumentParser(prog="generate", description=_("Data for the stand-in application, as one tar."))
+    parser = argparse.ArgumentParser(
+        prog="generate", description=_("Data for the stand-in application, as one tar.")
+    )
     parser.add_argument("--tenders", type=int, default=20)
     parser.add_argument("--documents", type=int, default=100, help=_("offers, spread over the tenders"))
     parser.add_argument("--document-size", type=int, default=16384, metavar="BYTES")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--at", type=datetime.fromisoformat, default=DEFAULT_AT, help=_("the moment it plays at, local time"))
+    parser.add_argument(
+        "--at", type=datetime.fromisoformat, default=DEFAULT_AT, help=_("the moment it plays at, local time")
+    )
     parser.add_argument("-o", "--output", type=Path, help=_("file to write (default: standard output)"))
     given = parser.parse_args(argv)
     request = Request(given.tenders, given.documents, given.document_size, given.seed, given.at)

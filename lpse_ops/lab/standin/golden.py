@@ -24,9 +24,9 @@ MTIME = 1570579200
 def build(target_tar: Path, *, instance: str = "production") -> None:
     """Given where to put it, write the golden copy and, beside it, ``<target_tar>.sha256`` (sha256sum's format).
 
-    The tar holds one folder named `instance`; the same sources and compiler give the same bytes. ``conf/integrity`` in it names
-    the MD5 of every file but ``application.conf``, which belongs to a site. Raise LabError if there is no Java compiler or the
-    sources do not compile.
+    The tar holds one folder named `instance`; the same sources and compiler give the same bytes.
+    ``conf/integrity`` in it names the MD5 of every file but ``application.conf``, which belongs to a site.
+    Raise LabError if there is no Java compiler or the sources do not compile.
     """
     with tempfile.TemporaryDirectory(prefix="lpse-golden-") as scratch:
         folder = Path(scratch) / instance
@@ -41,7 +41,7 @@ def build(target_tar: Path, *, instance: str = "production") -> None:
 
 
 def lay_out(folder: Path) -> None:
-    """Given a folder that does not exist yet, make it an instance's application folder, compiled and with its manifest."""
+    """Given a folder that does not exist yet, make it an instance's: compiled and with its manifest."""
     shutil.copytree(HERE / "files", folder)
     (folder / "spse4").chmod(0o755)
     shutil.copytree(HERE / "schema", folder / "webapp/db")

@@ -12,11 +12,34 @@ from lpse_ops.i18n import _
 
 FIRST_TENDER = 1001
 BIDDERS_PER_TENDER = 4
+# Long, so that a lab restored from a snapshot two weeks later can still be drilled.
+OFFER_DAYS = 21
 # (akt_id, thp_id, days the stage lasts) of 001-base.sql; the stages chain, one begins where the one before ends.
-STAGES = ((1, 1, 4), (2, 2, 3), (3, 3, 1), (5, 4, 9), (6, 5, 1), (7, 5, 5), (8, 6, 2), (9, 6, 1), (11, 7, 5), (12, 8, 2), (13, 8, 10))
+STAGES = (
+    (1, 1, 4),
+    (2, 2, 3),
+    (3, 3, 1),
+    (5, 4, OFFER_DAYS),
+    (6, 5, 1),
+    (7, 5, 5),
+    (8, 6, 2),
+    (9, 6, 1),
+    (11, 7, 5),
+    (12, 8, 2),
+    (13, 8, 10),
+)
 OFFER_STAGE = 5
 WORKS = ("Pembangunan", "Rehabilitasi", "Pengadaan", "Pemeliharaan", "Jasa Konsultansi", "Peningkatan")
-THINGS = ("Jalan", "Jembatan", "Gedung Sekolah", "Puskesmas", "Alat Kesehatan", "Irigasi", "Komputer", "Air Bersih")
+THINGS = (
+    "Jalan",
+    "Jembatan",
+    "Gedung Sekolah",
+    "Puskesmas",
+    "Alat Kesehatan",
+    "Irigasi",
+    "Komputer",
+    "Air Bersih",
+)
 PLACES = ("Tamiang Layang", "Ampah", "Dusun Timur", "Paku", "Pematang Karau", "Awang", "Raren Batuah")
 TABLES = {
     "configuration": "cfg_category, cfg_sub_category, cfg_value",
@@ -82,7 +105,9 @@ class Plan:
 def make(request: Request) -> Plan:
     """Given a request, return its rows and documents. Raise UsageError if its numbers make no sense."""
     if request.tenders < 1 or request.documents < 0 or request.document_size < 0:
-        raise UsageError(_("At least one tender is needed, and neither documents nor their size can be negative."))
+        raise UsageError(
+            _("At least one tender is needed, and neither documents nor their size can be negative.")
+        )
     dice = random.Random(request.seed)  # noqa: S311 - must be repeatable
     plan = Plan(request)
     _offices(plan)
@@ -99,7 +124,10 @@ def content(request: Request, number: int) -> bytes:
 
 
 def _offices(plan: Plan) -> None:
-    plan.rows["configuration"] = [("CONFIG", "ppe.nama", "LPSE Kabupaten Contoh"), ("CONFIG", "ppe.id", "999")]
+    plan.rows["configuration"] = [
+        ("CONFIG", "ppe.nama", "LPSE Kabupaten Contoh"),
+        ("CONFIG", "ppe.id", "999"),
+    ]
     plan.rows["panitia"] = [(1, "Pokja Pemilihan 1"), (2, "Pokja Pemilihan 2")]
     bidders = max(BIDDERS_PER_TENDER, 20)
     plan.rows["rekanan"] = [(n, f"CV Contoh {n:02d}", plan.request.at) for n in range(1, bidders + 1)]
@@ -123,8 +151,8 @@ def _tender(plan: Plan, dice: random.Random, number: int) -> None:
 
 
 def _age(number: int) -> int:
-    """Days since the tender was announced: of every five, three take offers (day 8 to 17), one did not begin to, one is over."""
-    return (10, 11, 12, 2, 20)[number % 5]
+    """Days since its announcement: of every five, three take offers (day 8 to 29), one not yet, one no more."""
+    return (10, 11, 12, 2, 31)[number % 5]
 
 
 def _offers(plan: Plan, dice: random.Random) -> None:
@@ -132,7 +160,7 @@ def _offers(plan: Plan, dice: random.Random) -> None:
     for number in range(plan.request.documents):
         index = receiving[number % len(receiving)]
         begins = plan.request.at - timedelta(days=_age(index) - 8)
-        latest = min(plan.request.at, begins + timedelta(days=9)) - timedelta(minutes=61)
+        latest = min(plan.request.at, begins + timedelta(days=OFFER_DAYS)) - timedelta(minutes=61)
         sent = begins + (latest - begins) * dice.random()
         sent = sent.replace(microsecond=0)
         name = str(uuid.UUID(int=dice.getrandbits(128), version=4))
@@ -149,6 +177,8 @@ def _direct(plan: Plan, dice: random.Random) -> None:
     at = plan.request.at
     for number in range(max(1, plan.request.tenders // 4)):
         tender, budget = 500_001 + number, dice.randrange(20, 200) * 1_000_000
-        plan.rows["ekontrak.nonlelang_seleksi"].append((tender, f"Pengadaan Langsung {dice.choice(THINGS)}", budget, 1, at))
+        plan.rows["ekontrak.nonlelang_seleksi"].append(
+            (tender, f"Pengadaan Langsung {dice.choice(THINGS)}", budget, 1, at)
+        )
         stage = (tender, tender, OFFER_STAGE, at - timedelta(days=1), at + timedelta(days=3), at)
         plan.rows["ekontrak.jadwal"].append(stage)
