@@ -1,0 +1,106 @@
+# shellcheck shell=dash
+# observe: everything about this host in one answer, quickly, whatever is down on it. null: it could not be seen.
+
+# All of PostgreSQL in one query. On a standby `lsn` is null, on the active node `receive_lsn` and `replay_lsn` are.
+database_query="SELECT json_build_object(
+ 'running', true, 'in_recovery', r, 'version', current_setting('server_version_num')::int,
+ 'system_id', (SELECT system_identifier::text FROM pg_control_system()),
+ 'timeline', CASE WHEN r THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))
+   ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END,
+ 'lsn', CASE WHEN NOT r THEN pg_current_wal_lsn() END,
+ 'receive_lsn', CASE WHEN r THEN pg_last_wal_receive_lsn() END,
+ 'replay_lsn', CASE WHEN r THEN pg_last_wal_replay_lsn() END,
+ 'replay_paused', CASE WHEN r THEN pg_is_wal_replay_paused() END,
+ 'receiver', (SELECT status FROM pg_stat_wal_receiver),
+ 'last_commit', extract(epoch FROM CASE WHEN r THEN pg_last_xact_replay_timestamp()
+   WHEN current_setting('track_commit_timestamp') = 'on' THEN (SELECT timestamp FROM pg_last_committed_xact()) END),
+ 'standbys', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'state', state, 'sync_state', sync_state,
+   'flush_lsn', flush_lsn, 'lag_bytes', pg_wal_lsn_diff(CASE WHEN r THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, flush_lsn)::bigint)
+   ORDER BY application_name), '[]') FROM pg_stat_replication))
+ FROM (SELECT pg_is_in_recovery() AS r) AS here"
+
+observe() {
+  options "" "$@"
+  say "{\"version\":$(jstr "$VERSION"),\"node\":\"$NODE\",\"site\":\"$SITE\",\"time\":$(now),$(observe_host),\"record\":$(observe_record),\"token\":$(observe_token),\"guard\":$(observe_guard),\"database\":$(observe_database),$(observe_service),\"samples\":[$(tail -n 30 "$VAR/samples.jsonl" 2>/dev/null | awk -v mode=list -f "$LIB/json.awk")]}"
+}
+
+observe_host() {
+  local boot='' up='' zone
+  read -r boot </proc/sys/kernel/random/boot_id || true
+  read -r up _ </proc/uptime || true
+  zone=$(readlink /etc/localtime 2>/dev/null || true)
+  case $zone in */zoneinfo/*) zone=${zone##*/zoneinfo/} ;; *) zone= ;; esac
+  printf '"boot_id":%s,"uptime_s":%s,"zone":%s,"clock":%s' "$(jnull "$boot")" "${up:-null}" "$(jnull "$zone")" "$(observe_clock)"
+}
+
+# chronyc's CSV: the 5th field is the offset in seconds, the last the leap status.
+observe_clock() {
+  timeout 0.2 chronyc -n -c tracking 2>/dev/null | awk -F, '
+    NF == 14 && $5 ~ /^-?[0-9.]+$/ { good = 1; printf "{\"synchronised\":%s,\"offset_s\":%s}", ($14 == "Not synchronised" ? "false" : "true"), $5 + 0 }
+    END { if (!good) printf "{\"synchronised\":null,\"offset_s\":null}" }'
+}
+
+observe_record() {
+  load_record
+  if [ "$REC_STATE" = ok ]; then printf '%s' "$REC_JSON"; else printf null; fi
+}
+
+# In a subshell: an unreadable token ends the verbs that need it, and is null here.
+observe_token() {
+  if (read_token) >/dev/null; then
+    read_token
+    printf '%s' "$TOKEN"
+  else
+    printf null
+  fi
+}
+
+observe_guard() {
+  if [ "$ROLE" = node ]; then
+    load guard
+    guard_json
+  else
+    printf null
+  fi
+}
+
+observe_database() {
+  local answer
+  if [ "$ROLE" != node ] || ! [ -x "$ROOT/usr/lib/postgresql/$PG_VERSION/bin/psql" ]; then
+    printf null
+  elif answer=$(ask_database "$database_query" 1.5) && [ -n "$answer" ]; then
+    printf '%s' "$answer" | tr '\n' ' '
+  else
+    read_control
+    printf '{"running":%s,"in_recovery":null,"version":null,"system_id":%s,"timeline":%s,"lsn":null,"receive_lsn":null,"replay_lsn":null,"replay_paused":null,"receiver":null,"last_commit":null,"standbys":[]}' \
+      "$(database_runs && echo true || echo false)" "$(jnull "$DATA_SYSTEM")" "${DATA_TIMELINE:-null}"
+  fi
+}
+
+# Units, document follower, address, proxy.
+observe_service() {
+  local line app='' proxy='' unit='' ready=false follower
+  if [ "$ROLE" != node ]; then
+    printf '"application":null,"documents":null,"address":{"held":%s},"proxy":null' "$(holds_address && echo true || echo false)"
+    return 0
+  fi
+  while IFS= read -r line; do
+    case $line in
+    Id=*) unit=${line#Id=} ;;
+    ActiveState=*)
+      case $unit in
+      "$APP_UNIT") app=${line#ActiveState=} ;;
+      apache2.service) proxy=${line#ActiveState=} ;;
+      esac
+      ;;
+    esac
+  done <<END
+$(timeout 1 systemctl show --property=Id,ActiveState "$APP_UNIT" apache2.service 2>/dev/null || true)
+END
+  case $app in active | activating | reloading) ! application_ready 1 || ready=true ;; esac
+  follower=$(awk -v mode=list -f "$LIB/json.awk" "$RUN/documents.json" 2>/dev/null || true)
+  case $proxy in '') ;; active | reloading) proxy=true ;; *) proxy=false ;; esac
+  printf '"application":{"state":%s,"ready":%s},"documents":{"path":%s,"follower":%s},"address":{"held":%s},"proxy":{"running":%s,"open":%s}' \
+    "$(jnull "$app")" "$ready" "$(jnull "$DOCUMENTS")" "${follower:-null}" "$(holds_address && echo true || echo false)" \
+    "${proxy:-null}" "$([ -e "$RUN/serving" ] && echo true || echo false)"
+}

@@ -1,0 +1,25 @@
+# shellcheck shell=dash
+# promote: the standby becomes the database that takes writes.
+
+promote() {
+  local begin state line
+  options "run token timeout" "$@"
+  [ "$ROLE" = node ] || refuse "$NODE is no node: it carries no database to promote"
+  begin=$(now)
+  claim_token
+  exclusively guard
+  require_active
+  # The door first: from here on a crash and a restart of PostgreSQL on this host come up again.
+  open_guard active "epoch $REC_EPOCH, promoted by run $OPT_RUN" || fail "$RUN/open.conf cannot be written"
+  if ! database_runs; then
+    systemctl start "$PG_UNIT" >/dev/null 2>&1 || fail "PostgreSQL does not start: see journalctl -u $PG_UNIT"
+  fi
+  state=$(ask_database "SELECT pg_is_in_recovery()" 10) || fail "PostgreSQL does not answer"
+  if [ "$state" = t ]; then
+    [ "$(ask_database "SELECT pg_promote(true, ${OPT_TIMEOUT:-60})" "$((${OPT_TIMEOUT:-60} + 5))")" = t ] ||
+      fail "PostgreSQL was told to become writable but has not finished within ${OPT_TIMEOUT:-60} s"
+  fi
+  line=$(ask_database "SELECT json_build_object('timeline', ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int, 'lsn', pg_current_wal_lsn(), 'already', '$state' = 'f')") ||
+    fail "PostgreSQL does not answer after its promotion"
+  say "{\"promoted\":true,\"seconds\":$(since "$begin"),${line#\{}"
+}
