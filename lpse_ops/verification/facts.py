@@ -117,7 +117,7 @@ def provision_again(host: Host) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ("", [], {}):
+    if value is None or (hasattr(value, "__len__") and len(value) == 0):
         return _("nothing")
     if isinstance(value, (list, tuple, set, frozenset)):
         return ", ".join(sorted(map(str, value)))

@@ -51,7 +51,8 @@ SUITE = pytest.StashKey[Suite]()
 
 def cases(function: Callable[[Host], list[tuple[str, Any]]]) -> pytest.MarkDecorator:
     """Mark a test with a fixture ``case``: one test for each (id, value) that `function` gives for a host."""
-    mark: pytest.MarkDecorator = pytest.mark.cases(function)
+    # `pytest.mark.cases(function)` would mark the function itself.
+    mark: pytest.MarkDecorator = pytest.mark.cases.with_args(function)
     return mark
 
 
@@ -111,7 +112,7 @@ def pytest_runtest_makereport(
 def _ended(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> dict[str, Any]:
     subject = next((value for value in _parameters(item).values() if hasattr(value, "role")), None)
     return {
-        "id": item.nodeid.rpartition("/")[2],
+        "id": f"{item.path.name}::{item.name}",
         "concern": item.path.stem.split("_")[1],
         "host": subject.name if isinstance(subject, Host) else "",
         "status": report.outcome,

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from lpse_ops.verification.probe.common import entry, process, read, run, shell_values, unit
+from lpse_ops.verification.probe.common import entry, node_conf, process, read, run, shell_values, unit
 
 # What the application itself writes, below its folder.
 WRITTEN = ("tmp", "logs", "precompiled")
@@ -49,7 +49,7 @@ OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def application(order: dict[str, Any]) -> dict[str, Any]:
     """Return what the concern "application" judges."""
-    folder, conf = order["folder"], shell_values(read("/etc/lpse-ops/node.conf") or "")
+    folder, conf = order["folder"], node_conf()
     state = unit(conf["APP_UNIT"], *SANDBOX)
     url = f"http://{order['app_address']}:{order['app_port']}{order['context_path']}"
     files, foreign, writable = _walk(folder)

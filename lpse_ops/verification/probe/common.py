@@ -14,6 +14,7 @@ import subprocess
 from typing import Any
 
 TIMEOUT_S = 20
+NODE_CONF = "/etc/lpse-ops/node.conf"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
@@ -94,6 +95,19 @@ def shell_values(text: str) -> dict[str, str]:
         if sign and not key.startswith("#"):
             values[key] = value.strip().strip("'\"")
     return values
+
+
+class Settings(dict[str, str]):
+    """The settings of lpse-node on this host; one that is missing is named with its file."""
+
+    def __missing__(self, key: str) -> str:
+        """Raise RuntimeError."""
+        raise RuntimeError(f"{NODE_CONF} does not say {key}")
+
+
+def node_conf() -> Settings:
+    """Return what node.conf says; nothing when there is none."""
+    return Settings(shell_values(read(NODE_CONF) or ""))
 
 
 def unit(name: str, *properties: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import hmac
 import re
 from typing import Any
 
-from lpse_ops.verification.probe.common import entry, query, read, run, shell_values, unit
+from lpse_ops.verification.probe.common import entry, node_conf, query, read, run, unit
 
 SETTINGS = (
     "server_version_num",
@@ -88,7 +88,7 @@ select json_build_object(
 
 def database(order: dict[str, Any]) -> dict[str, Any]:
     """Return what the concerns "database" and "replication" judge; `error` in `cluster` when it does not answer."""
-    conf = shell_values(read("/etc/lpse-ops/node.conf") or "")
+    conf = node_conf()
     facts: dict[str, Any] = {
         "unit": unit(conf["PG_UNIT"]),
         "version": conf["PG_VERSION"],

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import Any
 
-from lpse_ops.verification.probe.common import entry, group_name, query, read, shell_values, user_name
+from lpse_ops.verification.probe.common import entry, group_name, node_conf, query, user_name
 
 SHOWN = 3
 NEWEST = 5
@@ -57,7 +57,7 @@ def _rows(order: dict[str, Any]) -> dict[str, Any]:
 
     Where SPSE keeps path and hash of a document is not publicly known: only the table of the stand-in is asked for.
     """
-    conf = shell_values(read("/etc/lpse-ops/node.conf") or "")
+    conf = node_conf()
     known = query(
         conf, order["database"], "select to_json(to_regclass('public.standin_attachment') is not null)"
     )

@@ -10,7 +10,7 @@ import json
 import os
 from typing import Any
 
-from lpse_ops.verification.probe.common import entry, read, run, shell_values, unit
+from lpse_ops.verification.probe.common import entry, node_conf, read, run, unit
 
 OPEN_FILE = "/run/lpse/open.conf"
 PINNED = "/etc/lpse-ops/voter/peers/*.host"
@@ -18,7 +18,7 @@ PINNED = "/etc/lpse-ops/voter/peers/*.host"
 
 def guard(_order: dict[str, Any]) -> dict[str, Any]:
     """Return the observation, the record, the guard's state and the state of its locks."""
-    conf = shell_values(read("/etc/lpse-ops/node.conf") or "")
+    conf = node_conf()
     database_unit = conf.get("PG_UNIT", "")
     application_unit = conf.get("APP_UNIT", "")
     facts = {

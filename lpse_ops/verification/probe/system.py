@@ -11,7 +11,7 @@ import pwd
 import socket
 from typing import Any
 
-from lpse_ops.verification.probe.common import entry, output, read, run, shell_values, unit
+from lpse_ops.verification.probe.common import entry, node_conf, output, read, run, unit
 
 ACCOUNTS = ("lpse-admin", "lpse-hot", "lpse-voter", "lpse-documents", "root")
 
@@ -22,7 +22,7 @@ def base(order: dict[str, Any]) -> dict[str, Any]:
     return {
         "hostname": socket.gethostname(),
         "named_in_hosts": any(socket.gethostname() in line.split("#")[0].split()[1:] for line in hosts),
-        "node_conf": shell_values(read("/etc/lpse-ops/node.conf") or ""),
+        "node_conf": node_conf(),
         "node_program": entry("/usr/local/sbin/lpse-node"),
         "accounts": {name: _account(name) for name in (*ACCOUNTS, order["user"])},
         "sudo": {name: run("sudo", "-l", "-U", name)[1] for name in ("lpse-admin", "lpse-hot")},
