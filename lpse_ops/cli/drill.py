@@ -59,9 +59,9 @@ def lab(
 ) -> int:
     """Make a lab, protect it, cut the active node's power under load, fail over, and prove what was lost.
 
-    Builds host images and the package store the first time (minutes), then needs about three minutes. Writes report.json,
-    report.html and the ledger into the folder; a lab of the same name is replaced. Exit code 0: the drill passed; 7: it found
-    faults, listed in the report.
+    Builds host images and the package store the first time (minutes), then needs about three minutes. Writes
+    report.json, report.html and the ledger into the folder; a lab of the same name is replaced. Exit code 0: the
+    drill passed; 7: it found faults, listed in the report.
     """
     from lpse_ops.drill.lab_drill import run
     from lpse_ops.drill.options import DrillOptions

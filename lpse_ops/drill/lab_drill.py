@@ -1,4 +1,6 @@
-"""The lab drill: writers write, the active node loses its power, `lpse-ops failover` runs, and the books are compared."""
+"""The lab drill: writers write, the active node loses its power, `lpse-ops failover` runs, and the books
+are compared.
+"""
 
 import json
 import subprocess
@@ -29,7 +31,9 @@ RECOVERY_S = 240.0  # the ledger must be acknowledged again within this time aft
 
 @dataclass(frozen=True)
 class Outage:
-    """What happened around the power cut: times in seconds since 1970, the failover's own report, the first write after."""
+    """What happened around the power cut: times in seconds since 1970, the failover's own report, the first
+    write after.
+    """
 
     power_cut: float
     command_started: float
@@ -38,7 +42,10 @@ class Outage:
 
 
 def run(options: DrillOptions, report: Report) -> dict[str, Any]:
-    """Given the options, do the whole drill from nothing; return its report. The lab is taken down unless `keep`."""
+    """Given the options, do the whole drill from nothing; return its report.
+
+    The lab is taken down unless `keep`.
+    """
     lab = prepare(options, report)
     try:
         return drill(lab, options, report)

@@ -8,10 +8,10 @@ from pathlib import Path
 class DrillOptions:
     """Options of a lab drill.
 
-    `name`: the lab's. `release`: Debian's (``12``, ``13``). `replication`: ``async`` or ``sync``. `writers` write
-    concurrently for `before_s` seconds before the power cut and `after_s` after the service is back. With `cut_links_s` the
-    nodes lose sight of each other that many seconds before the power goes. `start_seconds` is the stand-in's start-up
-    time. `folder` takes the reports. With `keep` the lab stays up.
+    `name`: the lab's. `release`: Debian's (``12``, ``13``). `replication`: ``async`` or ``sync``. `writers`
+    write concurrently for `before_s` seconds before the power cut and `after_s` after the service is back.
+    With `cut_links_s` the nodes lose sight of each other that many seconds before the power goes.
+    `start_seconds` is the stand-in's start-up time. `folder` takes the reports. With `keep` the lab stays up.
     """
 
     name: str = "drill"

@@ -72,7 +72,7 @@ class _Loud:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
 
-    def run(self, node: str, argv: Sequence[str], *, input: bytes | None = None) -> object:  # noqa: A002
+    def run(self, node: str, argv: Sequence[str], *, input: bytes | None = None) -> object:
         return on_host(self._lab, node, argv, input)
 
 
@@ -101,7 +101,10 @@ def command(lab: Lab, *words: str, expect: Sequence[int] = (0,)) -> dict[str, An
 def parsed(
     words: Sequence[str], done: subprocess.CompletedProcess[str], expect: Sequence[int]
 ) -> dict[str, Any]:
-    """Given a finished command, return its JSON. Raise StepFailed, with its own words, if it did not end as expected."""
+    """Given a finished command, return its JSON.
+
+    Raise StepFailed, with its own words, if it did not end as expected.
+    """
     try:
         data = json.loads(done.stdout)
     except ValueError:

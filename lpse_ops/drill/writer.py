@@ -78,7 +78,8 @@ def tls_context(authority: Path) -> ssl.SSLContext:
 
 class Writer:
     """Sends one offer after the other. Writers with an odd number send an unacknowledged offer again until it is
-    acknowledged, as a bidder would; the others give it up, so that offers which the service kept without having said
+    acknowledged, as a bidder would; the others give it up, so that offers which the service kept without
+    having said
     so stay visible ("recovered")."""
 
     def __init__(self, number: int, target: Target, pace: Pace, book: Book) -> None:

@@ -1,9 +1,11 @@
 """A look at the whole site at one moment: every host and every BMC, in parallel."""
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lpse_ops import __version__
@@ -61,6 +63,9 @@ class SiteObservation:
         return hosts | power
 
 
+Answers = queue.SimpleQueue[HostView | PowerReading | BaseException]
+
+
 def observe_site(
     site: "Site",
     fleet: Remote,
@@ -71,18 +76,59 @@ def observe_site(
 ) -> SiteObservation:
     """Given a site, a fleet and host names (None: all), look at everything at once.
 
-    Connects where there is no connection yet. Never raises for a host or BMC that does not answer: the
+    Connects where there is no connection yet; does not wait for a node whose power reads off. Never raises for a host or BMC that does not answer: the
     reason is in the result.
     """
     names = tuple(site.hosts) if hosts is None else tuple(hosts)
     nodes = tuple(name for name in names if name in site.nodes) if power else ()
     at, started = time.time(), time.monotonic()
-    with ThreadPoolExecutor(max_workers=max(1, len(names) + len(nodes))) as pool:
-        readings = {node: pool.submit(reading, site, node) for node in nodes}
-        views = {name: pool.submit(_look, fleet, name, timeout_s) for name in names}
-        seen_hosts = {name: view.result() for name, view in views.items()}
-        seen_power = {node: result.result() for node, result in readings.items()}
-    return SiteObservation(at, time.monotonic() - started, seen_hosts, seen_power)
+    answers: Answers = queue.SimpleQueue()
+    for node in nodes:
+        _aside(answers, partial(reading, site, node))
+    for name in names:
+        _aside(answers, partial(_look, fleet, name, timeout_s))
+    views: dict[str, HostView] = {}
+    readings: dict[str, PowerReading] = {}
+    while len(readings) < len(nodes) or not all(_settled(name, views, readings) for name in names):
+        answer = answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        if isinstance(answer, HostView):
+            views[answer.host] = answer
+        else:
+            readings[answer.node] = answer
+    for name in names:
+        views.setdefault(name, _powered_off(name))
+    return SiteObservation(at, time.monotonic() - started, views, readings)
+
+
+def _settled(host: str, views: Mapping[str, HostView], readings: Mapping[str, PowerReading]) -> bool:
+    """A host has answered, or its power reads off: then nobody waits for it (it would take seconds to time out)."""
+    return host in views or (host in readings and readings[host].state == "off")
+
+
+def _powered_off(host: str) -> HostView:
+    return HostView(
+        host,
+        None,
+        kind="UnreachableError",
+        error=_("%(host)s has no power.") % {"host": host},
+        hint=_(
+            "Find out why before you switch it on; its return guard keeps it closed if another node took over."
+        ),
+    )
+
+
+def _aside(answers: Answers, look: Callable[[], HostView | PowerReading]) -> None:
+    """Look in a daemon thread, not a pool: a dead host's connection holds up neither the others nor the exit."""
+
+    def work() -> None:
+        try:
+            answers.put(look())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the answers are read
+            answers.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
 
 
 def _look(fleet: Remote, host: str, timeout_s: float) -> HostView:
