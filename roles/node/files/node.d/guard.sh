@@ -55,7 +55,7 @@ guard_show() {
   options "" "$@"
   load_record
   [ "$REC_STATE" = ok ] || REC_JSON=null
-  say "{\"guard\":$(guard_json),\"record\":$REC_JSON,\"record_state\":\"$REC_STATE\",\"standby_data\":$(is_standby_data && echo true || echo false),\"locks\":{\"unit\":$([ -e "$ROOT/etc/systemd/system/postgresql@.service.d/lpse-guard.conf" ] && echo true || echo false),\"include\":$([ -e "$RUN/open.conf" ] && echo true || echo false)}}"
+  say "{\"guard\":$(guard_json),\"record\":$REC_JSON,\"record_state\":\"$REC_STATE\",\"standby_data\":$(is_standby_data && echo true || echo false),\"locks\":{\"unit\":$([ -e "$ROOT/etc/systemd/system/$PG_UNIT.d/lpse-guard.conf" ] && echo true || echo false),\"include\":$([ -e "$RUN/open.conf" ] && echo true || echo false)}}"
 }
 
 # ExecStartPre of units: may this part of the host run? What happened since the guard decided counts too.
