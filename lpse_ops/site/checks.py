@@ -263,6 +263,13 @@ def _files(folder: Path, site: Document) -> Iterator[Fault]:
                 _("the file %(path)s does not exist") % {"path": path},
                 _("put it there, or correct the name"),
             )
+        elif key[-1] == "golden_copy" and not path.with_name(f"{path.name}.sha256").is_file():
+            yield site.fault(
+                key,
+                _("its checksum %(name)s.sha256 is not beside it") % {"name": path.name},
+                _("make it where the copy was taken: `sha256sum %(name)s > %(name)s.sha256`")
+                % {"name": path.name},
+            )
 
 
 def check_secrets(document: Document, site: Document) -> Iterator[Fault]:

@@ -1,6 +1,7 @@
 """A whole and valid inventory made from the shipped example, for tests and benchmarks."""
 
 import base64
+import hashlib
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def make_inventory(folder: Path, *, secrets: Callable[[str], str] | None = None)
     golden = folder / "artifacts" / "golden" / "production.tar"
     golden.parent.mkdir()
     tarfile.open(golden, "w").close()
+    digest = hashlib.sha256(golden.read_bytes()).hexdigest()
+    golden.with_name("production.tar.sha256").write_text(f"{digest}  production.tar\n")
     host_key = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0 " + b"k" * 32).decode()
     (folder / "known_hosts").write_text("".join(f"{a} ssh-ed25519 {host_key}\n" for a in ADDRESSES))
     text = plain_secrets(key.decode())

@@ -191,6 +191,10 @@ OTHER_FILES = {
     "no connection.yml": (remove("group_vars/all/connection.yml"), "connection.yml: this file is missing"),
     "no known_hosts": (remove("known_hosts"), "known_hosts: this file is missing"),
     "no key": (remove("ssh/id_ed25519"), "lpse.access.identity_file: the file"),
+    "no checksum": (
+        remove("artifacts/golden/production.tar.sha256"),
+        "golden_copy: its checksum production.tar.sha256",
+    ),
     "empty site.yml": (write(SETTINGS, b""), f"{SETTINGS}: the file is empty"),
     "binary site.yml": (write(SETTINGS, b"\xff\xfe\x00"), f"{SETTINGS}: not a text file in UTF-8"),
     "control characters": (write(SETTINGS, b"lpse: \x01"), f"{SETTINGS}: not YAML"),

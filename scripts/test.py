@@ -1,0 +1,76 @@
+"""Run the tests in stages and count them: ``python scripts/test.py [STAGE...]``.
+
+A stage that fails stops the run. A skipped test counts as a fault: its environment was promised. So does a stage
+without tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the tests: its folder, and whether it makes labs (and so needs root)."""
+
+    name: str
+    folder: str
+    root: bool = False
+
+
+# The one list of stages, in order: cheap ones first.
+STAGES = (
+    Stage("unit", "tests/unit"),
+    Stage("contract", "tests/contract"),
+)
+COUNTED = ("passed", "failed", "skipped")
+
+
+def run(stage: Stage) -> tuple[dict[str, int], bool]:
+    """Given a stage, run it and return its counts and whether it is good."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "counts.json"
+        environment = {**os.environ, "LPSE_OPS_TEST_COUNTS": str(report), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", stage.folder]
+        if stage.root and os.geteuid() != 0:
+            command = ["sudo", "--preserve-env", *command]
+        code = subprocess.run(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
+        ).returncode
+        counts = json.loads(report.read_text()) if report.exists() else dict.fromkeys(COUNTED, 0)
+    return counts, code == 0 and counts["passed"] > 0 and not counts["failed"] and not counts["skipped"]
+
+
+def main(names: list[str]) -> int:
+    """Given names of stages (none: all), run them; return 0 if all are good."""
+    unknown = set(names) - {stage.name for stage in STAGES}
+    if unknown:
+        print(f"unknown stages: {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in STAGES)}")
+        return 2
+    lines: list[str] = []
+    total = dict.fromkeys(COUNTED, 0)
+    good = True
+    for stage in STAGES:
+        if names and stage.name not in names:
+            continue
+        started = time.monotonic()
+        counts, good = run(stage)
+        total = {name: total[name] + counts[name] for name in COUNTED}
+        words = ", ".join(f"{counts[name]} {name}" for name in COUNTED)
+        lines.append(f"{stage.name}: {words} in {time.monotonic() - started:.0f} s")
+        print(lines[-1], flush=True)
+        if not good:
+            break
+    print("\n".join(["", *lines, ", ".join(f"{total[name]} {name}" for name in COUNTED)]), flush=True)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

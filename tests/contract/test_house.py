@@ -1,0 +1,90 @@
+"""House measures: sizes, and constructs that are not used here."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.modules import PACKAGE, ROOT, sources
+
+OURS = [*sources(), *sources(ROOT / "tests"), *sources(ROOT / "benchmarks"), *sources(ROOT / "scripts")]
+TASK_FILES = sorted(p for p in (ROOT / "roles").glob("*/*/**/*.yml") if p.parts[-2] in {"tasks", "handlers"})
+PLAYS = sorted((ROOT / "playbooks").rglob("*.yml"))
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def calls(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+
+
+def test_no_module_over_500_lines() -> None:
+    assert [relative(p) for p in OURS if len(p.read_text().splitlines()) > 500] == []
+
+
+def test_no_task_file_over_120_lines() -> None:
+    assert TASK_FILES
+    assert [relative(p) for p in TASK_FILES if len(p.read_text().splitlines()) > 120] == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [relative(p) for p in sources() if not ast.get_docstring(ast.parse(p.read_text()))] == []
+
+
+def test_no_shell_true() -> None:
+    wrong = [
+        f"{relative(path)}:{call.lineno}"
+        for path in OURS
+        for call in calls(path)
+        for keyword in call.keywords
+        if keyword.arg == "shell"
+        and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False)
+    ]
+    assert wrong == []
+
+
+def test_no_fixed_sleep() -> None:
+    """Waiting is `wait_until` with a deadline; only lpse_ops/waiting.py sleeps.
+
+    A poll inside a loop that has its own deadline may sleep for a computed time.
+    """
+    wrong = [
+        f"{relative(path)}:{call.lineno}"
+        for path in OURS
+        if path != PACKAGE / "waiting.py"
+        for call in calls(path)
+        if ast.unparse(call.func) in {"time.sleep", "sleep"}
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    ]
+    assert wrong == []
+
+
+def test_no_bare_except() -> None:
+    wrong = [
+        f"{relative(path)}:{node.lineno}"
+        for path in OURS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler) and node.type is None
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", [*TASK_FILES, *PLAYS], ids=relative)
+def test_tasks_neither_ignore_errors_nor_pause(path: Path) -> None:
+    for task in _mappings(yaml.safe_load(path.read_text())):
+        assert not task.keys() & {"ignore_errors", "any_errors_fatal", "ansible.builtin.pause", "pause"}
+        if "ignore_unreachable" in task:
+            # Looking at a host that may be dead: only reading, and the answer is judged afterwards.
+            assert task["changed_when"] is False
+            assert "register" in task
+
+
+def _mappings(data: object) -> list[dict[str, Any]]:
+    if isinstance(data, dict):
+        return [data, *(m for value in data.values() for m in _mappings(value))]
+    return [m for item in data for m in _mappings(item)] if isinstance(data, list) else []
