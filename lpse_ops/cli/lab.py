@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,7 +103,7 @@ def fault(
     first, second = (words + [""] * 2)[:2]
     counts = {"partition": (1, 2), "heal": (0, 0), "kill": (2, 2)}
     least, most = counts.get(kind, (1, 1))
-    faults = {
+    faults: dict[str, Callable[[], object]] = {
         "power-cut": lambda: lab.power_cut(first),
         "power-on": lambda: lab.power_on(first),
         "freeze": lambda: lab.freeze(first, "pause" if pause else "hang"),

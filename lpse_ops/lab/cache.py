@@ -5,19 +5,18 @@ file; the programs it starts run in a cgroup of the entry, so that what a killed
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lpse_ops.errors import LabError
 from lpse_ops.i18n import _
 from lpse_ops.lab import power, tools
+from lpse_ops.lab.locking import Taken, locked
 from lpse_ops.lab.names import cache_home
 
 BUILD_GROUP = "lpse-lab.build"  # a dot cannot be in a lab's name
@@ -37,8 +36,8 @@ def entry(
 ) -> Path:
     """Return the cache entry of `recipe`, building it first if there is none.
 
-    `kind` is its folder (``images``, ``stores``); `build` is given an empty folder to fill and the cgroup in which to run
-    programs. Whoever finds another process building waits for it. Raise LabError without `megabytes` MB of free space.
+    `kind` is its folder (``images``, ``stores``); `build` is given an empty folder to fill and the cgroup in which to
+    run programs. Whoever finds another process building waits for it. Raise LabError without `megabytes` MB free.
     """
     key = recipe_key(recipe)
     folder = cache_home() / kind
@@ -47,8 +46,8 @@ def entry(
         return final
     tools.require_space(folder, megabytes)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(
-        folder / f".{key}.lock", lambda: report(_("Waiting for another lab that builds the same ..."))
+    with locked(
+        folder / f".{key}.lock", lambda _holder: report(_("Waiting for another lab that builds the same ..."))
     ):
         if final.is_dir():
             return final
@@ -68,15 +67,18 @@ def clear_interrupted() -> None:
     """Remove what killed builders left; builds that are under way are let be."""
     for temporary in cache_home().glob("*/.*.building"):
         lock = temporary.with_name(temporary.name.removesuffix(".building") + ".lock")
-        with contextlib.suppress(BlockingIOError), _locked(lock, None):
+        with contextlib.suppress(Taken), locked(lock):
             _clear(temporary)
 
 
 def run_in(group: str, argv: list[str], report: tools.Report | None = None) -> None:
-    """Run a builder's program in its cgroup, telling its lines to `report`. Raise LabError with its last ones if it fails."""
+    """Run a builder's program in its cgroup and a mount namespace of its own: what it mounts goes when it goes.
+
+    Its lines that begin with "I:" are told to `report`. Raise LabError with its last ones if it fails.
+    """
     lines: list[str] = []
     with subprocess.Popen(
-        power.in_group(group, argv),
+        power.in_group(group, ["unshare", "--mount", "--propagation", "slave", *argv]),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -101,40 +103,5 @@ def _clear(temporary: Path) -> None:
     power.kill_group(group)
     power.remove_group(group)
     power.remove_group(BUILD_GROUP)
-    unmount_below(temporary)
     if temporary.exists():
         shutil.rmtree(temporary)
-
-
-def unmount_below(folder: Path) -> None:
-    """Unmount everything mounted at or below `folder`, the latest first."""
-    prefix = str(folder)
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for mount in reversed([m for m in mounts if m == prefix or m.startswith(prefix + "/")]):
-        subprocess.run(["umount", mount], capture_output=True, check=False)
-        if power.is_mounted(Path(mount)):
-            subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
-
-
-@contextlib.contextmanager
-def _locked(path: Path, waiting: Callable[[], None] | None) -> Iterator[None]:
-    """Hold `path`'s lock and remove the file afterwards. Taken: call `waiting` and wait; without it raise BlockingIOError."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if waiting is None:
-                    raise
-                waiting()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not path.exists() or path.stat().st_ino != os.fstat(descriptor).st_ino:
-                continue  # its holder removed the file while we waited
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-        finally:
-            os.close(descriptor)

@@ -1,14 +1,14 @@
 """Taking a lab down, whatever is left of it: all is found by its names, so nothing depends on a state file.
 
-Order: what could start something (BMCs, builders) dies first, then hosts, then what lives in the lab's networks; mounts, loop
-devices, namespaces, control groups and files follow.
+Order: what could start something (BMCs, builders) dies first, then hosts, then what lives in the lab's networks;
+loop devices, namespaces, control groups and files follow.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 from lpse_ops.errors import LabError
@@ -20,7 +20,10 @@ _NSPAWN = Path("/run/systemd/nspawn")
 
 
 def down(names: LabNames) -> list[str]:
-    """Remove everything of a lab; return what there was (empty: there was no lab). Raise LabError if something stays."""
+    """Remove everything of a lab; return what there was (nothing if there was no lab).
+
+    Raise LabError, naming it, if something cannot be removed.
+    """
     found = leftovers(names)
     cache.clear_interrupted()
     inventory.close_connections(names)
@@ -30,7 +33,10 @@ def down(names: LabNames) -> list[str]:
         power.set_link(names.namespace("switch"), host, False)
     power.kill_group(power.group(names.name))
     _kill_in_namespaces(names)
-    cache.unmount_below(names.state)
+    _unmount(names)
+    wait_until(
+        lambda: not _loops(names), 5, every=0.02
+    )  # they go with the mounts of the hosts, a moment later
     for device in _loops(names):
         with contextlib.suppress(LabError):  # a device with autoclear may go by itself in this moment
             tools.run(["losetup", "--detach", device])
@@ -101,11 +107,14 @@ def _mounts(names: LabNames) -> list[str]:
     return [mount for mount in mounts if mount.startswith(prefix)]
 
 
+def _unmount(names: LabNames) -> None:
+    """The hosts' mounts go with them; this is for what was mounted by hand to look at a disk."""
+    for mount in reversed(_mounts(names)):
+        subprocess.run(["umount", "--lazy", mount], capture_output=True, check=False)
+
+
 def _loops(names: LabNames) -> list[str]:
-    listing = json.loads(tools.run(["losetup", "--list", "--json", "--output", "NAME,BACK-FILE"]) or "{}")
-    prefix = str(names.state) + "/"
-    devices = listing.get("loopdevices", [])
-    return [str(d["name"]) for d in devices if str(d.get("back-file") or "").startswith(prefix)]
+    return [device for host in HOSTS for device in power.loops(names.folder(host) / "disk.img")]
 
 
 def _namespaces(names: LabNames) -> list[str]:

@@ -5,25 +5,29 @@ from pathlib import Path
 
 from lpse_ops.errors import LabError
 from lpse_ops.i18n import _
-from lpse_ops.lab import tools
+from lpse_ops.lab import power, tools
 from lpse_ops.lab.power import HostFile
 
 SIZE = "4G"
-_FILL = "fill"
 
 
-def create(host: HostFile) -> None:
-    """Make the file and the empty ext4 file system of `host`. No blocks are reserved: full is full, for root too."""
+def create(host: HostFile, files: Path) -> None:
+    """Make the disk of `host`: an ext4 file system that holds `files` as its first layer.
+
+    No blocks are reserved: full is full, for root too.
+    """
     with host.image_file.open("wb") as file:
         file.truncate(int(host.size.removesuffix("G")) << 30)
-    tools.run(["mkfs.ext4", "-q", "-F", "-m", "0", "-L", host.name, str(host.image_file)])
+    argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-L", host.name, "-d", str(files), str(host.image_file)]
+    tools.run(argv)
 
 
 def fill(host: HostFile, leave_mb: int = 0) -> int:
-    """Fill the disk of `host` but for `leave_mb` MB, out of its sight; return the MB taken. Raise LabError if it is off."""
-    if not host.disk.is_mount():
-        raise LabError(_("%(host)s has no disk mounted; it is off.") % {"host": host.name})
-    free = os.statvfs(host.disk)
+    """Fill the disk of `host` but for `leave_mb` MB, out of its sight; return the MB taken.
+
+    Raise LabError if it is off.
+    """
+    free = os.statvfs(_mounted(host))
     size = free.f_bavail * free.f_frsize - (leave_mb << 20)
     if size <= 0:
         return 0
@@ -42,9 +46,17 @@ def fill(host: HostFile, leave_mb: int = 0) -> int:
 
 
 def free(host: HostFile) -> None:
-    """Give the disk of `host` its space back."""
+    """Give the disk of `host` its space back. Raise LabError if it is off."""
     _fill_file(host).unlink(missing_ok=True)
 
 
 def _fill_file(host: HostFile) -> Path:
-    return host.disk / _FILL
+    # In the top layer but not in the host's root: it goes with the layer at a reset.
+    return _mounted(host) / "layers" / host.upper / "fill"
+
+
+def _mounted(host: HostFile) -> Path:
+    path = power.disk_of(host)
+    if path is None:
+        raise LabError(_("%(host)s is off; its disk cannot be reached.") % {"host": host.name})
+    return path

@@ -1,4 +1,4 @@
-"""Faults of a host: frozen, its disk full, one of its processes gone. (Its power: power.py; its network: network.py.)"""
+"""Faults of a host: frozen, or one of its processes gone. (Power: power.py; network: network.py; disk: disk.py.)"""
 
 import contextlib
 import os

@@ -19,7 +19,8 @@ _HOST_ENVIRONMENT = {"HOME": "/root", "LANG": "C.UTF-8", "PATH": tools.PATH, "TE
 def describe(names: LabNames, host: str, image: Path, store: Path) -> HostFile:
     """Return the description of a new host on `image`, and write it to the host's folder."""
     folder = names.folder(host)
-    folder.mkdir(parents=True, mode=0o755)
+    for path in (folder, folder / "disk", folder / "root"):
+        path.mkdir(parents=True, mode=0o755)
     description = HostFile(
         lab=names.name,
         name=host,
@@ -51,19 +52,31 @@ def find(names: LabNames, host: str) -> HostFile:
         ) from None
 
 
-def identify(host: HostFile, technician_key: str) -> str:
-    """Give a new host (root mounted) its names, machine id, SSH host key and the technician's key; return the host key."""
-    root = host.root
-    (root / "etc/hostname").write_text(host.name + "\n")
-    (root / "etc/hosts").write_text(hosts_file())
-    (root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
-    (root / "etc/lab-network").write_text(f"ADDRESS={host.address}/{host.prefix}\n")
-    key = root / "etc/ssh/ssh_host_ed25519_key"
+def identify(host: HostFile, technician_key: str, files: Path) -> str:
+    """Write to `files` the first layer of a new host's disk; return its public SSH host key.
+
+    In it: the host's names, machine id, SSH host key, address, and the technician's key for root.
+    """
+    upper = files / "layers" / host.upper / "upper"
+    etc, ssh, account = upper / "etc", upper / "etc/ssh", upper / "root/.ssh"
+    ssh.mkdir(parents=True)
+    account.mkdir(parents=True)
+    for folder, mode in (
+        (upper, 0o755),
+        (etc, 0o755),
+        (ssh, 0o755),
+        (account.parent, 0o700),
+        (account, 0o700),
+    ):
+        folder.chmod(mode)  # the upper layer's modes are those the host sees
+    (etc / "hostname").write_text(host.name + "\n")
+    (etc / "hosts").write_text(hosts_file())
+    (etc / "machine-id").write_text(uuid.uuid4().hex + "\n")
+    (etc / "lab-network").write_text(f"ADDRESS={host.address}/{host.prefix}\n")
+    key = ssh / "ssh_host_ed25519_key"
     tools.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{host.name}", "-f", str(key)])
-    ssh = root / "root/.ssh"
-    ssh.mkdir(mode=0o700, exist_ok=True)
-    (ssh / "authorized_keys").write_text(technician_key.strip() + "\n")
-    (ssh / "authorized_keys").chmod(0o600)
+    (account / "authorized_keys").write_text(technician_key.strip() + "\n")
+    (account / "authorized_keys").chmod(0o600)
     return " ".join(key.with_suffix(".pub").read_text().split()[:2])
 
 
@@ -123,7 +136,10 @@ def namespace_command(names: LabNames, host: str, argv: Sequence[str]) -> list[s
 def execute(
     argv: Sequence[str], given: str | bytes | None, timeout: float | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command, `given` on its stdin; return exit code, stdout, stderr as text. Raise LabError after `timeout` s."""
+    """Run a command, `given` on its stdin; return exit code, stdout and stderr (text).
+
+    Raise LabError after `timeout` seconds (scaled), or if there is no such program.
+    """
     data = given.encode() if isinstance(given, str) else given
     try:
         done = subprocess.run(

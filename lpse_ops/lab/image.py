@@ -19,7 +19,7 @@ PACKAGES = (
     "ca-certificates",
 )
 MEGABYTES = 700
-# What a real host has from its installer: its own address at boot, whatever was added by hand since the last one is gone.
+# What a real host has from its installer: its own address at boot; what was added by hand since the last one is gone.
 NETWORK_UNIT = """\
 [Unit]
 Description=Address of this host

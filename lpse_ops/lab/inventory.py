@@ -120,7 +120,7 @@ def certificate(folder: Path) -> str:
 
 
 def close_connections(names: LabNames) -> None:
-    """End the SSH connections that Ansible keeps open to this lab: after a reset they would lead to a host that is gone."""
+    """End the SSH connections that Ansible keeps open to this lab: after a reset they would lead nowhere."""
     for path in (names.state / "control").glob("*"):
         argv = ["ssh", "-F", "/dev/null", "-o", f"ControlPath={path}", "-O", "exit", "lab"]
         subprocess.run(argv, capture_output=True, check=False)

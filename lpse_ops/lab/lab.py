@@ -2,10 +2,9 @@
 
 import contextlib
 import datetime
-import fcntl
 import json
-import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from lpse_ops.lab import (
     store,
     tools,
 )
+from lpse_ops.lab.locking import Taken, locked
 from lpse_ops.lab.names import (
     ADDRESSES,
     BMCS,
@@ -103,8 +103,8 @@ class Lab:
     def up(self, release: str = "12") -> None:
         """Bring the lab up with Debian `release` hosts, building image and package store if they are not cached.
 
-        What a half-made lab of this name left is removed first. Raise LabError if the lab runs, or if this machine cannot
-        carry one (no root, programs or space missing).
+        What a half-made lab of this name left is removed first. Raise LabError if the lab runs, or if this machine
+        cannot carry one (no root, programs or space missing).
         """
         release_name(release)
         self._require_machine()
@@ -162,7 +162,7 @@ class Lab:
         self,
         where: str,
         argv: Sequence[str],
-        input: str | bytes | None = None,  # noqa: A002 - as subprocess.run calls it
+        input: str | bytes | None = None,
         timeout: float | None = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` as `command` says, `input` on its stdin; return exit code, stdout and stderr (text).
@@ -197,10 +197,10 @@ class Lab:
             every = snapshot.load(self.names).values()
             network.heal(self.names)
 
-            def put_back(target: HostFile) -> HostFile:
+            def put_back(target: HostFile) -> None:
                 power.power_off(target)
                 kept = {layer for states in every for layer in states[target.name]["layers"]}
-                return snapshot.back_to(target, states[target.name]["layers"], kept)
+                snapshot.back_to(target, states[target.name]["layers"], kept)
 
             inventory.close_connections(self.names)
             self._each(put_back, self._hosts())
@@ -298,10 +298,9 @@ class Lab:
     def _install(self, name: str, built: Path, packages: Path, technician: str) -> str:
         """Make one host, start it and wait for it; return its public SSH host key."""
         new = host.describe(self.names, name, built, packages)
-        with _as_lab_error():
-            disk.create(new)
-            power.mount(new)
-            key = host.identify(new, technician)
+        with _as_lab_error(), tempfile.TemporaryDirectory(dir=new.base) as files:
+            key = host.identify(new, technician, Path(files))
+            disk.create(new, Path(files))
             power.power_on(new)
         host.wait_ready(self.names, new)
         return key
@@ -378,26 +377,15 @@ class Lab:
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
         """Keep others off this lab while it is built, reset or taken down. Raise LabError if somebody is at it."""
-        lab_home().mkdir(parents=True, exist_ok=True)
-        file = self.names.lock_file
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LabError(
-                    _("Another lpse-ops (process %(pid)s) is at work on the lab '%(name)s'.")
-                    % {"pid": os.pread(descriptor, 20, 0).decode() or "?", "name": self.name},
-                    hint=_("Wait until it is done, or choose another --name."),
-                ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            try:
+            with locked(self.names.lock_file):
                 yield
-            finally:
-                file.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
+        except Taken as holder:
+            raise LabError(
+                _("Another lpse-ops (process %(pid)s) is at work on the lab '%(name)s'.")
+                % {"pid": holder, "name": self.name},
+                hint=_("Wait until it is done, or choose another --name."),
+            ) from None
 
 
 @contextlib.contextmanager

@@ -1,11 +1,15 @@
 """The power of a lab host: really on, really off. Standard library only.
 
-It is imported by the lab and also run as a script by the lab's BMCs (``ipmi_sim`` calls it for every chassis command), so
-it starts in some 30 ms and knows a host only by its file ``host.json``.
+It is imported by the lab and also run as a script by the lab's BMCs (``ipmi_sim`` calls it for every chassis command),
+so it starts in some 30 ms and knows a host only by its file ``host.json``.
 
-A power cut must look like one from outside and on disk: the port of the switch goes down first, the file system is shut
-down without flushing its journal, and only then PID 1 is killed. Killing PID 1 alone would leave a kernel that answers
-"connection refused" and a page cache that survives.
+A power cut must look like one from outside and on disk: the port of the switch goes down first, the file system is
+shut down without flushing its journal, and only then PID 1 is killed. Killing PID 1 alone would leave a kernel that
+answers "connection refused" and a page cache that survives.
+
+Disk and root of a host are mounted in a mount namespace of its own, from which systemd-nspawn is started. So they go
+when the host goes, and no other process of the machine can hold a copy of the mount: the file system would live on in
+it, still shut down, when the host is switched on again.
 """
 
 import contextlib
@@ -30,6 +34,15 @@ HYBRID = (
 )  # where freezing and systemd-nspawn look; the freezer is asked for processes
 SIGNAL_POWEROFF = signal.SIGRTMIN + 4  # systemd(1): "Powers off the machine"
 JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 70; shift; done; shift; exec "$@"'
+FAILED = "lpse-lab: the host cannot be started"
+# DISK-FILE DISK UPPER KEPT-LAYERS OVERLAY-OPTIONS ROOT COMMAND...: mount a host's disk, drop layers that no snapshot
+# has, mount its root, become COMMAND.
+START = f"""
+mount -o loop "$1" "$2" && cd "$2/layers" && for layer in *; do
+    case " $4 " in *" $layer "*) ;; *) rm -rf "$layer" ;; esac
+done && mkdir -p "$3/upper" "$3/work" && mount -t overlay overlay -o "$5" "$6" && shift 6 && cd / && exec "$@"
+echo "{FAILED}"
+"""
 
 
 class PowerError(RuntimeError):
@@ -53,15 +66,16 @@ class HostFile(NamedTuple):
     layers: list[str]
     upper: str
     size: str
+    kept: tuple[str, ...] = ()  # layers of snapshots beside `layers`
 
     @property
     def disk(self) -> Path:
-        """Where the host's own file system is mounted."""
+        """Where the host's own file system is mounted, in the host's mount namespace."""
         return Path(self.base, "disk")
 
     @property
     def root(self) -> Path:
-        """Where the host's root (image plus layers) is mounted."""
+        """Where the host's root (image plus layers) is mounted, in the host's mount namespace."""
         return Path(self.base, "root")
 
     @property
@@ -113,22 +127,20 @@ def in_group(path: str, argv: list[str]) -> list[str]:
 
 
 def processes(path: str) -> list[int]:
-    """Return the processes in the cgroup `path` and below it, in every hierarchy."""
+    """Return the processes in the cgroup `path` and below it."""
     found: set[int] = set()
-    for hierarchy in hierarchies():
-        for file in (hierarchy / path).rglob("cgroup.procs"):
-            with contextlib.suppress(OSError):
-                found.update(int(line) for line in file.read_text().split())
+    for folder in _folders(hierarchies()[0] / path):
+        with contextlib.suppress(OSError):
+            found.update(int(line) for line in Path(folder, "cgroup.procs").read_text().split())
     return sorted(pid for pid in found if pid and status(pid, "State")[:1] not in (["Z"], []))
 
 
 def remove_group(path: str) -> None:
     """Remove the cgroup `path` and all below it where they are empty."""
     for hierarchy in hierarchies():
-        folders = sorted((p.parent for p in (hierarchy / path).rglob("cgroup.procs")), reverse=True)
-        for folder in folders:
+        for folder in _folders(hierarchy / path):
             with contextlib.suppress(OSError):
-                folder.rmdir()
+                Path(folder).rmdir()
 
 
 def set_frozen(path: str, frozen: bool) -> None:
@@ -183,13 +195,22 @@ def power_on(host: HostFile) -> bool:
     with _switching(host):
         if leader(host):
             return False
+        path, log = group(host.lab, host.name), Path(host.base, "console.log")
         # Not a cut: a host that was shut down in good order must find everything it wrote.
-        kill_group(group(host.lab, host.name))
-        mount(host)
+        kill_group(path)
+        if not _wait(lambda: not loops(host.image_file), 10):
+            raise PowerError(f"{host.name}: its disk is still in use: {' '.join(loops(host.image_file))}")
         plug(host.namespace, host.switch, host.name, f"{host.address}/{host.prefix}", host.mac)
-        launch(group(host.lab, host.name), _nspawn(host), Path(host.base, "console.log"))
-        if not _wait(lambda: leader(host), 10):
-            raise PowerError(f"{host.name}: PID 1 did not start; see {host.base}/console.log")
+        start = log.stat().st_size if log.exists() else 0
+        launch(path, _start_command(host), log)
+
+        def failed() -> bool:
+            with log.open("rb") as console:
+                console.seek(start)
+                return FAILED.encode() in console.read()
+
+        if not _wait(lambda: leader(host) or failed(), 10) or not leader(host):
+            raise PowerError(f"{host.name}: PID 1 did not start; see {log}")
         return True
 
 
@@ -203,40 +224,28 @@ def shut_down(host: HostFile, seconds: float = 90) -> bool:
     return _wait(lambda: not processes(group(host.lab, host.name)), seconds)
 
 
-def mount(host: HostFile) -> None:
-    """Mount the disk of `host` and its root on it, afresh (so that ext4 recovers its journal as after a power cut)."""
-    unmount(host)
-    host.disk.mkdir(exist_ok=True)
-    host.root.mkdir(exist_ok=True)
-    _run("mount", "-o", "loop", str(host.image_file), str(host.disk))
-    upper = host.disk / "layers" / host.upper
-    for name in ("upper", "work"):
-        (upper / name).mkdir(parents=True, exist_ok=True)
-        (upper / name).chmod(0o755)
-    lower = [str(host.disk / "layers" / layer / "upper") for layer in reversed(host.layers)]
-    options = f"lowerdir={':'.join([*lower, host.image])},upperdir={upper}/upper,workdir={upper}/work"
-    _run("mount", "-t", "overlay", "overlay", "-o", options, str(host.root))
+def disk_of(host: HostFile) -> Path | None:
+    """Return the mounted disk of `host` as a path usable from outside its mount namespace, None if it is off."""
+    depth = len(status(os.getpid(), "NSpid"))
+    for pid in processes(group(host.lab, host.name)):
+        if len(status(pid, "NSpid")) == depth and status(pid, "Name") == ["systemd-nspawn"]:
+            return Path(f"/proc/{pid}/root{host.disk}")
+    return None
 
 
-def unmount(host: HostFile) -> None:
-    """Unmount root and disk of `host`, in this order. Raise PowerError if something holds them for 10 s."""
-    unmount_root(host)
-    _unmount(host.disk)
-
-
-def unmount_root(host: HostFile) -> None:
-    """Unmount the root of `host`, but not its disk. Raise PowerError if something holds it for 10 s."""
-    _unmount(host.root)
-
-
-def is_mounted(path: Path) -> bool:
-    """Return whether something is mounted at `path`; true also for a file system that was shut down."""
-    return os.path.ismount(path)  # noqa: PTH114 - Path.is_mount() raises on a file system that was shut down
+def loops(file: Path) -> list[str]:
+    """Return the loop devices of the machine that hold `file`."""
+    found = []
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            if backing.read_text().strip().removesuffix(" (deleted)") == str(file):
+                found.append(f"/dev/{backing.parent.parent.name}")
+    return found
 
 
 def plug(namespace: str, switch: str, port: str, address: str, mac: str) -> None:
     """Make the network namespace `namespace` afresh and connect its ``host0`` with port `port` of the switch."""
-    unplug(namespace)
+    unplug(namespace, switch, port)
     _run("ip", "netns", "add", namespace)
     lines = (
         f"link add host0 netns {namespace} address {mac} type veth peer name {port} netns {switch}",
@@ -249,8 +258,10 @@ def plug(namespace: str, switch: str, port: str, address: str, mac: str) -> None
         _run("ip", *line.split())
 
 
-def unplug(namespace: str) -> None:
-    """Remove a network namespace and with it its cable; nothing happens when there is none."""
+def unplug(namespace: str, switch: str, port: str) -> None:
+    """Remove a cable and the network namespace at its end; nothing happens when there are none."""
+    # The kernel takes a namespace apart in its own time, but a link at once: its name is free for the next cable.
+    _try("ip", "-n", switch, "link", "delete", "dev", port)
     if Path("/run/netns", namespace).exists():
         _run("ip", "netns", "delete", namespace)
 
@@ -292,9 +303,10 @@ def kill_group(path: str, seconds: float = 10) -> None:
 def _cut(host: HostFile) -> None:
     path = group(host.lab, host.name)
     set_link(host.switch, host.name, False)
-    if is_mounted(host.disk):
-        with contextlib.suppress(OSError):  # already shut down
-            descriptor = os.open(host.disk, os.O_RDONLY)
+    disk = disk_of(host)
+    if disk:
+        with contextlib.suppress(OSError):  # shut down already
+            descriptor = os.open(disk, os.O_RDONLY)
             try:
                 flags = EXT4_GOING_FLAGS_NOLOGFLUSH.to_bytes(4, sys.byteorder)
                 fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, flags)
@@ -302,13 +314,32 @@ def _cut(host: HostFile) -> None:
                 os.close(descriptor)
     pid = leader(host)
     if pid:
-        os.kill(
-            pid, signal.SIGKILL
-        )  # pending while frozen, so nothing of the host runs between thaw and death
+        # Pending while frozen, so that nothing of the host runs between thaw and death.
+        os.kill(pid, signal.SIGKILL)
         set_frozen(path, False)
         _wait(lambda: not processes(path), 2)  # systemd-nspawn follows by itself and tidies up
     kill_group(path)
-    unplug(host.namespace)
+    unplug(host.namespace, host.switch, host.name)
+
+
+def _start_command(host: HostFile) -> list[str]:
+    upper = host.disk / "layers" / host.upper
+    lower = [str(host.disk / "layers" / layer / "upper") for layer in reversed(host.layers)]
+    options = f"lowerdir={':'.join([*lower, host.image])},upperdir={upper}/upper,workdir={upper}/work"
+    kept = " ".join([*host.layers, host.upper, *host.kept])
+    files = [str(host.image_file), str(host.disk), str(upper), kept, options, str(host.root)]
+    return [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "slave",
+        "/bin/sh",
+        "-c",
+        START,
+        "sh",
+        *files,
+        *_nspawn(host),
+    ]
 
 
 def _nspawn(host: HostFile) -> list[str]:
@@ -331,17 +362,17 @@ def _nspawn(host: HostFile) -> list[str]:
     ]
 
 
-def _unmount(path: Path) -> None:
-    if not _wait(lambda: not is_mounted(path) or _try("umount", str(path)), 10):
-        raise PowerError(f"{path} is busy")
-
-
 @contextlib.contextmanager
 def _switching(host: HostFile) -> Iterator[None]:
     """Hold the host's power switch: the BMC and the lab must not turn it at the same moment."""
     with Path(host.base, "power.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _folders(path: Path) -> list[str]:
+    """The folders of a cgroup tree, the deepest first; os.walk does not mind those that vanish meanwhile."""
+    return [folder for folder, _names, _files in os.walk(path, topdown=False)]
 
 
 def status(pid: int, key: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from lpse_ops.errors import LabError
 from lpse_ops.i18n import _
-from lpse_ops.lab import power, tools
+from lpse_ops.lab import power
 from lpse_ops.lab.names import LabNames
 from lpse_ops.lab.power import HostFile
 
@@ -50,27 +50,23 @@ def get(names: LabNames, label: str) -> dict[str, HostState]:
 
 
 def close_layer(host: HostFile) -> list[str]:
-    """Close the top layer of a host that is off and open a new one over it; return the closed layers, the lowest first."""
-    power.unmount(host)
+    """Close the top layer of a host that is off and open a new one over it.
+
+    Return the closed layers, the lowest first.
+    """
     layers = [*host.layers, host.upper]
     power.save(host._replace(layers=layers, upper=_next(host.upper)))
     return layers
 
 
-def back_to(host: HostFile, layers: list[str], kept: Iterable[str]) -> HostFile:
-    """Put a host that is off on `layers` with a new one on top; delete its layers that no snapshot has (`kept`)."""
-    top = _next(max(host.upper, *layers, key=int))
-    changed = host._replace(layers=layers, upper=top)
-    power.save(changed)
-    power.mount(changed)  # also recovers the journal after a power cut
-    needed = {*kept, *layers, top}
-    dropped = [str(p) for p in (host.disk / "layers").iterdir() if p.name not in needed]
-    (host.disk / "fill").unlink(missing_ok=True)
-    power.unmount_root(changed)
-    if dropped:
-        tools.run(["rm", "-rf", "--one-file-system", *dropped])
-    power.unmount(changed)
-    return changed
+def back_to(host: HostFile, layers: list[str], kept: Iterable[str]) -> None:
+    """Put a host that is off on `layers` with a new one on top.
+
+    Its layers that no snapshot has (`kept` are those of all snapshots) go when it is switched on.
+    """
+    others = tuple(sorted({*kept} - {*layers}, key=int))
+    top = _next(max((host.upper, *layers, *others), key=int))
+    power.save(host._replace(layers=layers, upper=top, kept=others))
 
 
 def _next(layer: str) -> str:

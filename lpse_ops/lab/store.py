@@ -1,11 +1,12 @@
 """The package store: everything the roles install, with all it depends on, as a signed apt repository in one folder.
 
-A server room without internet gets its packages on a disk. The store is that disk: downloaded once by apt itself, inside
-a throw-away copy of the bare image, so that exactly what a bare host lacks is in it.
+A server room without internet gets its packages on a disk. The store is that disk: downloaded once by apt itself,
+inside a throw-away copy of the bare image, so that exactly what a bare host lacks is in it.
 """
 
 import datetime
 import hashlib
+import shutil
 import subprocess
 from email.utils import format_datetime
 from pathlib import Path
@@ -56,6 +57,19 @@ KEY_FILE = "packages.asc"  # the public key that signs the store; beside the rep
 KEY_NAME = "lpse-ops lab package store"
 
 
+# OPTIONS ROOT PACKAGES...: let apt in a throw-away copy of the image download what a bare host needs.
+_DOWNLOAD = """
+set -e
+mount -t overlay overlay -o "$1" "$2"
+mount --rbind /proc "$2/proc"
+mount --rbind /dev "$2/dev"
+root=$2
+shift 2
+chroot "$root" apt-get --quiet --error-on=any update
+exec chroot "$root" apt-get --yes --quiet --no-install-recommends --download-only install "$@"
+"""
+
+
 def recipe(release: str, image: Path) -> dict[str, object]:
     """Return what the store for `image` is made from. It belongs to one build of the image: its closure is relative."""
     return {
@@ -90,7 +104,7 @@ def store(release: str, image: Path, report: tools.Report) -> Path:
 
 
 def write_index(repository: Path, codename: str) -> None:
-    """Write ``Packages`` and ``Release`` of the flat repository `repository` (format: Debian wiki, DebianRepository)."""
+    """Write ``Packages`` and ``Release`` of a flat repository (format: Debian wiki, DebianRepository/Format)."""
     stanzas = []
     for package in sorted(repository.glob("*.deb")):
         control = subprocess.run(
@@ -110,31 +124,23 @@ def write_index(repository: Path, codename: str) -> None:
 
 
 def _download(release: str, image: Path, folder: Path, group: str) -> None:
-    """Let apt in a throw-away copy of the image download what a bare host needs, into ``packages``."""
-    scratch, root = folder / "scratch", folder / "root"
-    for path in (scratch / "upper", scratch / "work", root):
-        path.mkdir(parents=True)
-        path.chmod(0o755)
-    options = f"lowerdir={image},upperdir={scratch}/upper,workdir={scratch}/work"
-    tools.run(["mount", "-t", "overlay", "overlay", "-o", options, str(root)])
-    for name in ("proc", "dev"):
-        tools.run(["mount", "--bind", f"/{name}", str(root / name)])
-    sources = apt.copy_keyrings(apt.debian_sources(release), root)
-    (root / "etc/apt/sources.list").write_text("\n".join(sources) + "\n")
-    (root / "etc/apt/apt.conf.d/99machine").write_text("\n".join(apt.acquire_options()) + "\n")
+    """Fill ``packages`` of the cache entry `folder`."""
+    upper, work, root = (folder / "scratch" / name for name in ("upper", "work", "root"))
+    for path in (upper, work, root, upper / "etc/apt/apt.conf.d", upper / "etc/ssl/certs"):
+        path.mkdir(parents=True, exist_ok=True)
+    sources = apt.copy_keyrings(apt.debian_sources(release), upper)
+    (upper / "etc/apt/sources.list").write_text("\n".join(sources) + "\n")
+    (upper / "etc/apt/apt.conf.d/99machine").write_text("\n".join(apt.acquire_options()) + "\n")
     for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt"):
         if Path(file).is_file():  # how this machine reaches and trusts its mirror
-            (root / file.lstrip("/")).write_bytes(Path(file).read_bytes())
-    wanted = ["apt-get", "--yes", "--quiet", "--no-install-recommends", "--download-only", "install"]
-    cache.run_in(group, ["chroot", str(root), "apt-get", "--quiet", "--error-on=any", "update"])
-    cache.run_in(group, ["chroot", str(root), *wanted, *packages(release)])
-    for package in (root / "var/cache/apt/archives").glob("*.deb"):
+            (upper / file.lstrip("/")).write_bytes(Path(file).read_bytes())
+    options = f"lowerdir={image},upperdir={upper},workdir={work}"
+    cache.run_in(group, ["/bin/sh", "-c", _DOWNLOAD, "apt-get", options, str(root), *packages(release)])
+    for package in (upper / "var/cache/apt/archives").glob("*.deb"):
         target = folder / "packages" / package.name.replace("%3a", "_")
         target.write_bytes(package.read_bytes())
         target.chmod(0o644)
-    cache.unmount_below(root)
-    root.rmdir()
-    tools.run(["rm", "-rf", "--one-file-system", str(scratch)])
+    shutil.rmtree(folder / "scratch")
 
 
 def _sign(repository: Path, public_key: Path) -> None:
@@ -160,4 +166,4 @@ def _sign(repository: Path, public_key: Path) -> None:
         public_key.write_text(tools.run([*gpg, "--armor", "--export"]))
     finally:
         tools.run(["gpgconf", "--homedir", str(home), "--kill", "all"])
-        tools.run(["rm", "-rf", str(home)])
+        shutil.rmtree(home)

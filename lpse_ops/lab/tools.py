@@ -71,7 +71,10 @@ def require_space(folder: Path, megabytes: int) -> None:
 
 
 def run(argv: Sequence[str], *, text: str | None = None, env: dict[str, str] | None = None) -> str:
-    """Run a program of the machine, `text` on its stdin; return its stdout. Raise LabError with its stderr if it fails."""
+    """Run a program of the machine, `text` on its stdin; return its stdout.
+
+    Raise LabError with what it wrote to stderr if it fails.
+    """
     done = subprocess.run(
         list(argv),
         input=text,
