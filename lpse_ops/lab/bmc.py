@@ -1,5 +1,6 @@
 """The management controller (BMC) of a node: OpenIPMI's simulator, a real IPMI 2.0 server that turns real power."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -29,7 +30,8 @@ def create(names: LabNames, node: str, password: str) -> None:
     folder.mkdir(parents=True, mode=0o700)
     script = Path(power.__file__).resolve()
     # -I -S: nothing of a virtual environment or of the user's is imported; it starts in some 30 ms.
-    control = f"{Path(sys.executable).resolve()} -I -S {script} {names.folder(node)}"
+    interpreter = str(Path(sys.executable).resolve())
+    control = shlex.join([interpreter, "-I", "-S", str(script), str(names.folder(node))])
     (folder / "lan.conf").write_text(
         f'name "{node}"\n'
         "set_working_mc 0x20\n"

@@ -15,6 +15,7 @@ from lpse_ops import __version__
 from lpse_ops.errors import LabError
 from lpse_ops.i18n import _
 from lpse_ops.lab import (
+    artifacts,
     bmc,
     cleanup,
     disk,
@@ -275,7 +276,7 @@ class Lab:
         network.create_switch(self.names)
         with ThreadPoolExecutor(len(HOSTS) + 1) as pool:
             keys = {h: pool.submit(self._install, h, built, packages, technician) for h in HOSTS}
-            golden = pool.submit(self._golden_copy)
+            golden = pool.submit(artifacts.golden_copy, self.site_folder / "artifacts/golden", self.report)
             passwords = inventory.write_secrets(self.names)
             for name in (*CONTROLLERS, *BMCS.values()):
                 network.connect(self.names, name)
@@ -304,13 +305,6 @@ class Lab:
             power.power_on(new)
         host.wait_ready(self.names, new)
         return key
-
-    def _golden_copy(self) -> None:
-        try:
-            from lpse_ops.lab.standin import golden
-        except ImportError:
-            return
-        golden.build(self.site_folder / "artifacts/golden/production.tar")
 
     def _stop(self, target: HostFile) -> None:
         """Shut a host down in good order; one that does not obey has its power cut."""

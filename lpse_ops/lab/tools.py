@@ -25,6 +25,7 @@ TOOLS = {
     "gpg": "gnupg",
     "dpkg-deb": "dpkg",
     "apt-config": "apt",
+    "javac": "default-jdk-headless",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
@@ -42,7 +43,7 @@ def require_root() -> None:
 
 def missing_tools() -> dict[str, str]:
     """Return the missing programs, each with the Debian package that holds it."""
-    return {tool: package for tool, package in TOOLS.items() if not shutil.which(tool, path=_path())}
+    return {tool: package for tool, package in TOOLS.items() if not shutil.which(tool, path=PATH)}
 
 
 def require_tools() -> None:
@@ -96,7 +97,3 @@ def tool_environment() -> dict[str, str]:
     """Return an environment for the machine's programs: theirs in English, no virtual environment in front."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "PYTHON", "VIRTUAL_ENV"))}
     return {**kept, "PATH": PATH, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-
-
-def _path() -> str:
-    return os.environ.get("LPSE_OPS_LAB_PATH") or PATH
