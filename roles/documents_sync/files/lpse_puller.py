@@ -208,7 +208,7 @@ class Puller:
             return
         folder = self._folder(f"{ASIDE}/{self._aside}")
         try:
-            os.rename(last, name.replace("/", "%2F"), src_dir_fd=where, dst_dir_fd=folder)
+            os.rename(last, "." + name.replace("/", "%2F"), src_dir_fd=where, dst_dir_fd=folder)
             os.fsync(folder)
         finally:
             os.close(folder)
