@@ -89,6 +89,7 @@ class Follower:
     last_pass: float | None
     files: int | None
     behind: int | None
+    behind_bytes: int | None
     newest: Newest | None
     lag_s: float | None
     error: str | None

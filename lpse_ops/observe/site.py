@@ -76,8 +76,8 @@ def observe_site(
 ) -> SiteObservation:
     """Given a site, a fleet and host names (None: all), look at everything at once.
 
-    Connects where there is no connection yet; does not wait for a node whose power reads off. Never raises for a host or BMC that does not answer: the
-    reason is in the result.
+    Connects where there is no connection yet; does not wait for a node whose power reads off. Never raises
+    for a host or BMC that does not answer: the reason is in the result.
     """
     names = tuple(site.hosts) if hosts is None else tuple(hosts)
     nodes = tuple(name for name in names if name in site.nodes) if power else ()

@@ -29,9 +29,10 @@ MESSAGE_LIMIT = 600
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: `kind` is ``task``, ``ok``, ``changed``, ``failed`` or ``unreachable``.
+    """Something that happened: `kind` is ``task``, ``ok``, ``changed``, ``waiting``, ``failed`` or ``unreachable``.
 
-    `host` is empty for ``task`` (a task begins); `text` is the message of a failure.
+    `host` is empty for ``task`` (a task begins); `text` is the message of a failure, and while a task waits what it
+    sees (its output).
     """
 
     kind: str
@@ -170,6 +171,8 @@ class _Listener:
             self._tell(Event("task", task))
         elif kind == "runner_on_ok":
             self._tell(Event("changed" if result.get("changed") else "ok", task, host))
+        elif kind == "runner_retry":
+            self._tell(Event("waiting", task, host, str(result.get("stdout") or "")))
         elif kind == "runner_item_on_failed":
             self._pending.setdefault((host, task), _message(result))
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):

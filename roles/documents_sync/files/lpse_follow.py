@@ -108,6 +108,7 @@ class Follower:
                 "last_pass": self._last_pass,
                 "files": len(puller.present),
                 "behind": puller.behind,
+                "behind_bytes": puller.behind_bytes,
                 "newest": puller.summary.get("newest"),
                 "lag_s": 0.0 if oldest is None else round(max(0.0, time.time() - oldest), 1),
                 "error": error[:300] if error else None,

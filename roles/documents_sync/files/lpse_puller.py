@@ -94,6 +94,11 @@ class Puller:
         """Return how many files are known to be missing here."""
         return len(self.missing) + len(self.changing) + len(self.unreadable)
 
+    @property
+    def behind_bytes(self) -> int:
+        """Return the size of what is known to be missing here."""
+        return sum(entry["s"] for entry in (self.missing | self.changing).values())
+
     def oldest_missing(self) -> float | None:
         """Return the time of change of the oldest file that is missing here, in seconds since 1970."""
         times = [entry["t"] for entry in (self.missing | self.changing).values()]
