@@ -166,15 +166,6 @@ class Database:
         return DatabaseError(" ".join(told.split())[:300] or "the connection is lost")
 
 
-def conninfo(**words: object) -> str:
-    """Given the words of a connection string, return it, quoted."""
-
-    def quoted(value: object) -> str:
-        return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-    return " ".join(f"{name}={quoted(value)}" for name, value in words.items())
-
-
 def place_of(message: bytes, received: int) -> int:
     """Given a message of the stream and the place reached, return the place reached now.
 
