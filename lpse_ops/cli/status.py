@@ -17,6 +17,8 @@ from lpse_ops.errors import AttentionNeeded
 from lpse_ops.i18n import _
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from lpse_ops.observe.facts import NodeState
     from lpse_ops.observe.judgement import SiteStatus
     from lpse_ops.observe.site import HostView, SiteObservation
@@ -69,9 +71,8 @@ def as_json(site: "Site", seen: "SiteObservation", found: "SiteStatus") -> dict[
     }
 
 
-def as_text(site: "Site", seen: "SiteObservation", found: "SiteStatus") -> Any:
+def as_text(site: "Site", seen: "SiteObservation", found: "SiteStatus") -> str:
     """Given an observation and its meaning, return what a terminal shows."""
-    from rich.console import Group
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -81,10 +82,9 @@ def as_text(site: "Site", seen: "SiteObservation", found: "SiteStatus") -> Any:
         reading = seen.power.get(name)
         shown = _("?") if reading is None or reading.state is None else reading.state
         table.add_row(name, _part(name, found), shown if name in site.nodes else "-", *_cells(view))
-    lines: list[Any] = [
+    lines = [
         _("Site %(name)s: %(title)s") % {"name": site.name, "title": site.title},
-        table,
-        "",
+        _drawn(table),
         _epoch(found),
         *_lags(found),
         _protection(found),
@@ -92,7 +92,18 @@ def as_text(site: "Site", seen: "SiteObservation", found: "SiteStatus") -> Any:
     ]
     if found.reasons:
         lines += ["", _("Attention:"), *(f"  - {reason}" for reason in found.reasons)]
-    return Group(*lines)
+    return "\n".join(lines)
+
+
+def _drawn(table: "Table") -> str:
+    """Draw a table as wide as it is: a reader that is no terminal gets whole lines."""
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, width=200, markup=False, highlight=False).print(table)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def _part(name: str, found: "SiteStatus") -> str:
