@@ -118,7 +118,7 @@ def command(host: HostFile, argv: Sequence[str]) -> list[str]:
             % {"host": host.name, "name": host.lab},
         )
     enter = ["nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
-    enter += ["--root", "--wd=/", "--", "env", "-i", *(f"{k}={v}" for k, v in _HOST_ENVIRONMENT.items())]
+    enter += ["--root", "--wd", "--", "env", "-i", *(f"{k}={v}" for k, v in _HOST_ENVIRONMENT.items())]
     # In a cgroup of the host's: it freezes with the host, and dies with it.
     return power.in_group(power.group(host.lab, host.name, "exec"), [*enter, *argv])
 

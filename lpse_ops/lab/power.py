@@ -86,7 +86,8 @@ class HostFile(NamedTuple):
 
 def load(base: Path) -> HostFile:
     """Given a host's folder, return its description."""
-    return HostFile(**json.loads((base / "host.json").read_text()))
+    content = json.loads((base / "host.json").read_text())
+    return HostFile(**{**content, "kept": tuple(content.get("kept", ()))})
 
 
 def save(host: HostFile) -> None:
@@ -202,7 +203,7 @@ def power_on(host: HostFile) -> bool:
             raise PowerError(f"{host.name}: its disk is still in use: {' '.join(loops(host.image_file))}")
         plug(host.namespace, host.switch, host.name, f"{host.address}/{host.prefix}", host.mac)
         start = log.stat().st_size if log.exists() else 0
-        launch(path, _start_command(host), log)
+        launch(path, start_command(host), log)
 
         def failed() -> bool:
             with log.open("rb") as console:
@@ -322,7 +323,8 @@ def _cut(host: HostFile) -> None:
     unplug(host.namespace, host.switch, host.name)
 
 
-def _start_command(host: HostFile) -> list[str]:
+def start_command(host: HostFile) -> list[str]:
+    """Return the command that mounts disk and root of `host` in a mount namespace of its own and boots it."""
     upper = host.disk / "layers" / host.upper
     lower = [str(host.disk / "layers" / layer / "upper") for layer in reversed(host.layers)]
     options = f"lowerdir={':'.join([*lower, host.image])},upperdir={upper}/upper,workdir={upper}/work"

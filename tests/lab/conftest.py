@@ -1,8 +1,8 @@
 """Labs for tests: one at a time, one a release, brought to a known state before every test.
 
-``LPSE_OPS_TEST_RELEASES`` (default ``12,13``) names the Debian releases. The states are snapshots, made when a test first
-asks for one: ``bare``, ``provisioned``, ``protected``. A machine that cannot carry a lab fails these tests; it does not
-skip them.
+``LPSE_OPS_TEST_RELEASES`` (default ``12,13``) names the Debian releases. The states are snapshots, made when a test
+first asks for one: ``bare``, ``provisioned``, ``protected``. A machine that cannot carry a lab fails these tests; it
+does not skip them.
 """
 
 import os
