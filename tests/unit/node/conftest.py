@@ -62,7 +62,14 @@ class Helper:
         self.root = root
         self.var = root / "var/lib/lpse-ops"
         self.run_folder = root / "run/lpse"
-        for folder in ("etc/lpse-ops/voter", "bin", "peers", "var/lib/lpse-ops", "run", "var/lib/postgresql/15/main"):
+        for folder in (
+            "etc/lpse-ops/voter",
+            "bin",
+            "peers",
+            "var/lib/lpse-ops",
+            "run",
+            "var/lib/postgresql/15/main",
+        ):
             (root / folder).mkdir(parents=True)
         (root / "etc/lpse-ops/node.conf").write_text(CONF)
         self.program("ssh", SSH)
@@ -97,7 +104,7 @@ class Helper:
         text, _ = process.communicate(stdin, timeout=60)
         return Answer(process.returncode, [json.loads(line) for line in text.splitlines()], text)
 
-    def peer(self, address: str, record: dict[str, Any] | None, **other: Any) -> None:
+    def peer(self, address: str, record: dict[str, Any] | None, /, **other: Any) -> None:
         """Let the voter at an address answer with a record; keywords replace parts of its answer."""
         name = {"198.51.100.12": "node2", "198.51.100.30": "repository"}[address]
         answer = {
@@ -111,9 +118,16 @@ class Helper:
         (self.root / "peers" / address).write_text(json.dumps(answer | other) + "\n")
 
 
-def make_record(epoch: int = 1, active: str = "node1", **other: Any) -> dict[str, Any]:
+def make_record(epoch: int = 1, active: str = "node1", /, **other: Any) -> dict[str, Any]:
     """Return a record as the controller writes it."""
-    record = {"site": "lab", "system_id": "7301", "epoch": epoch, "active": active, "run": "r1", "witnessed": True}
+    record = {
+        "site": "lab",
+        "system_id": "7301",
+        "epoch": epoch,
+        "active": active,
+        "run": "r1",
+        "witnessed": True,
+    }
     return record | other
 
 
