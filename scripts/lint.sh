@@ -4,6 +4,9 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 PATH="$PWD/.venv/bin:$PATH"
 failed=()
+if [ ! -t 1 ]; then
+  export NO_COLOR=1
+fi
 
 run() {
   local name=$1
