@@ -53,14 +53,16 @@ class Door:
             with self._connect(self._context()) as stream:
                 connection = http.client.HTTPConnection(self.server_name, timeout=TIMEOUT_S)
                 connection.sock = stream
+                # Asked for now: a server that closes after its answer takes the socket with it.
+                certificate, validity = stream.getpeercert(binary_form=True), stream.getpeercert()
                 connection.request(method, path, body=body, headers=headers or {})
                 answer = connection.getresponse()
                 return Answer(
                     answer.status,
                     {key.lower(): value for key, value in answer.getheaders()},
                     answer.read(),
-                    stream.getpeercert(binary_form=True) or b"",
-                    dict(stream.getpeercert() or {}),
+                    certificate or b"",
+                    dict(validity or {}),
                 )
         except (OSError, http.client.HTTPException) as error:
             raise AssertionError(self._silent(error)) from error

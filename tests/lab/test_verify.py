@@ -42,8 +42,8 @@ def shell(lab: Lab, host: str, text: str) -> None:
     assert done.returncode == 0, (host, text, done.stdout, done.stderr)
 
 
-def test_clean_site_passes_and_quickly(protected_lab: Lab, tmp_path: Path) -> None:
-    code, result = verify(protected_lab, "--junit", str(tmp_path / "verify.xml"))
+def test_clean_site_passes_and_quickly(protected_lab_of_module: Lab, tmp_path: Path) -> None:
+    code, result = verify(protected_lab_of_module, "--junit", str(tmp_path / "verify.xml"))
     assert (code, findings(result)) == (0, {})
     assert result["skipped"] == result["failed"] == 0
     assert result["roles"] == {ACTIVE: "active", STANDBY: "standby", "repository": "repository"}
@@ -51,8 +51,8 @@ def test_clean_site_passes_and_quickly(protected_lab: Lab, tmp_path: Path) -> No
     assert len(list(ET.parse(tmp_path / "verify.xml").iter("testcase"))) == result["passed"]  # noqa: S314 - our own
 
 
-def test_one_node_alone_has_enough_checks(protected_lab: Lab) -> None:
-    code, result = verify(protected_lab, ACTIVE)
+def test_one_node_alone_has_enough_checks(protected_lab_of_module: Lab) -> None:
+    code, result = verify(protected_lab_of_module, ACTIVE)
     assert (code, findings(result)) == (0, {})
     assert result["passed"] >= 60
     assert result["skipped"] == 0
@@ -61,8 +61,8 @@ def test_one_node_alone_has_enough_checks(protected_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
-def test_planted_fault_is_found(protected_lab: Lab, fault: Fault) -> None:
-    lab = protected_lab
+def test_planted_fault_is_found(protected_lab_of_module: Lab, fault: Fault) -> None:
+    lab = protected_lab_of_module
     shell(lab, fault.host, fault.plant)
     try:
         if fault.name == "extra listening port":
@@ -79,12 +79,12 @@ def test_planted_fault_is_found(protected_lab: Lab, fault: Fault) -> None:
     assert settled, findings(verify(lab, fault.host, "--only", fault.only)[1])
 
 
-def test_clock_that_is_off_is_found(protected_lab: Lab) -> None:
+def test_clock_that_is_off_is_found(protected_lab_of_module: Lab) -> None:
     """Hosts share the machine's clock, so the shift is injected where the check reads it."""
     script = (
         "from lpse_ops.site import enter_network, load_site\n"
         "from lpse_ops.verification import verify\n"
-        f"site = load_site('lab:{protected_lab.name}', secrets=False)\n"
+        f"site = load_site('lab:{protected_lab_of_module.name}', secrets=False)\n"
         "enter_network(site)\n"
         f"result = verify(site, ['{ACTIVE}', '{STANDBY}'], only='clock', clock_shift_s={{'{STANDBY}': -2.5}})\n"
         "print([finding.id for finding in result.findings], result.findings[0].message)"
@@ -96,12 +96,12 @@ def test_clock_that_is_off_is_found(protected_lab: Lab) -> None:
     assert "-2.5" in done.stdout
 
 
-def test_callers_pytest_settings_have_no_effect(protected_lab: Lab, tmp_path: Path) -> None:
+def test_callers_pytest_settings_have_no_effect(protected_lab_of_module: Lab, tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\npython_functions = nothing_*\n")
     (tmp_path / "conftest.py").write_text("raise SystemExit('hostile conftest')\n")
     (tmp_path / "testinfra.py").write_text("raise SystemExit('hostile module')\n")
     code, result = verify(
-        protected_lab,
+        protected_lab_of_module,
         *(ACTIVE, "--only", "clock"),
         cwd=tmp_path,
         PYTEST_ADDOPTS="-k nothing --no-such-option",
@@ -116,33 +116,33 @@ def test_callers_pytest_settings_have_no_effect(protected_lab: Lab, tmp_path: Pa
     }
 
 
-def test_it_leaves_only_marked_offers(protected_lab: Lab) -> None:
+def test_it_leaves_only_marked_offers(protected_lab_of_module: Lab) -> None:
     def offers() -> tuple[int, int]:
         """Return the numbers of all offers and of the marked ones."""
         asked = f"cd / && runuser -u postgres -- psql -XAtq -F ' ' -d epns_prod -c \"{COUNTED}\""
-        all_, marked = protected_lab.run(ACTIVE, ["sh", "-c", asked]).stdout.split()
+        all_, marked = protected_lab_of_module.run(ACTIVE, ["sh", "-c", asked]).stdout.split()
         return int(all_), int(marked)
 
     all_, marked = offers()
-    assert verify(protected_lab, ACTIVE, "--only", "outside")[0] == 0
+    assert verify(protected_lab_of_module, ACTIVE, "--only", "outside")[0] == 0
     assert offers() == (all_ + 1, marked + 1)
-    left = protected_lab.run(
+    left = protected_lab_of_module.run(
         ACTIVE, ["sh", "-c", "ls /tmp /home/lpse-admin; pgrep -fa lpse_ops || true"]
     ).stdout
     assert "lpse_ops" not in left
 
 
-def test_a_host_that_does_not_answer_stops_it_before_any_test(protected_lab: Lab) -> None:
-    protected_lab.partition("repository")
+def test_a_host_that_does_not_answer_stops_it_before_any_test(protected_lab_of_module: Lab) -> None:
+    protected_lab_of_module.partition("repository")
     try:
-        code, result = verify(protected_lab)
+        code, result = verify(protected_lab_of_module)
     finally:
-        protected_lab.heal()
+        protected_lab_of_module.heal()
     assert code == 3
     assert [reason.split(" ")[0] for reason in result["error"]["reasons"]] == ["repository"]
-    assert verify(protected_lab, ACTIVE, STANDBY, "--only", "clock")[0] == 0
+    assert verify(protected_lab_of_module, ACTIVE, STANDBY, "--only", "clock")[0] == 0
 
 
-def test_unknown_words_are_usage_errors(protected_lab: Lab) -> None:
-    assert verify(protected_lab, "node9")[0] == 2
-    assert verify(protected_lab, "--only", "colours")[0] == 2
+def test_unknown_words_are_usage_errors(protected_lab_of_module: Lab) -> None:
+    assert verify(protected_lab_of_module, "node9")[0] == 2
+    assert verify(protected_lab_of_module, "--only", "colours")[0] == 2

@@ -4,7 +4,7 @@ from typing import Any
 
 from lpse_ops import __version__
 from lpse_ops.i18n import _
-from lpse_ops.verification.facts import REPOSITORY, Host, find
+from lpse_ops.verification.facts import REPOSITORY, STANDBY, Host, find
 from lpse_ops.verification.firewall import accepts
 from lpse_ops.verification.plugin import cases
 
@@ -24,7 +24,9 @@ SSHD = {
 def accounts(host: Host) -> Cases:
     names = ["lpse-admin", "lpse-hot", "lpse-voter"]
     if host.role != REPOSITORY:
-        names += ["lpse-documents", host.expected.user]
+        names.append(host.expected.user)
+    if any(other.role == STANDBY for other in host.site.values()) and host.role != REPOSITORY:
+        names.append("lpse-documents")  # made when the site is protected
     return [(name, name) for name in names]
 
 
