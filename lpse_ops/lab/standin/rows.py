@@ -99,7 +99,7 @@ class Plan:
             # S608: both names are the constants above.
             last = f"SELECT coalesce(max({column}), 0) + 1 FROM {table}"  # noqa: S608
             parts.append(f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), ({last}), false);\n")
-        return "".join([*parts, "COMMIT;\nANALYZE;\n"])
+        return "".join([*parts, "COMMIT;\n", *(f"ANALYZE {table};\n" for table in TABLES)])
 
 
 def make(request: Request) -> Plan:
