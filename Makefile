@@ -42,7 +42,7 @@ reference: setup ## Write what is derived from the model and the specs: example 
 	$(BIN)/python scripts/reference.py
 
 translations: setup ## Collect messages, update and compile the catalogue
-	scripts/translations.sh
+	$(BIN)/python scripts/catalogue.py
 
 wheel: setup ## Build the wheel into dist/
 	$(UV) build --wheel --quiet
