@@ -67,7 +67,7 @@ final class Documents {
     OutputSink sink() throws IOException {
         Path folder = root.resolve(UPLOADS);
         makeDurable(folder);
-        return new OutputSink(folder.resolve(UUID.randomUUID().toString()), limit);
+        return new OutputSink(folder.resolve("." + UUID.randomUUID()), limit);
     }
 
     /** Moves an upload into its place and syncs the folder. Returns whether a file was there before (an earlier try's). */
