@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lpse_ops.remote.playbook import Event, PlaybookResult
     from lpse_ops.site import Site
 
+# The task of playbooks/tasks/active.yml before which nothing is changed.
+DECISION = "Refuse what cannot be decided"
+
 
 def provision(
     hosts: Annotated[
@@ -149,10 +152,7 @@ class Progress:
 def _conclude(result: "PlaybookResult", targets: list[str], check: bool) -> None:
     """Print the summary, or raise what the failures amount to."""
     changed = {host: result.changed.get(host, 0) for host in targets}
-    reasons = [
-        _("%(host)s: %(task)s: %(message)s") % {"host": f.host or "-", "task": f.task, "message": f.message}
-        for f in result.failed
-    ]
+    reasons = _reasons(result)
     dark = [
         _("%(host)s does not answer any more: %(why)s") % {"host": host, "why": why}
         for host, why in result.unreachable.items()
@@ -162,6 +162,12 @@ def _conclude(result: "PlaybookResult", targets: list[str], check: bool) -> None
             _("Hosts were lost on the way; what was done on them stays, the rest is missing."),
             reasons=dark,
             hint=_("Bring them back, then run the same command again: it goes on where it stopped."),
+        )
+    if reasons and all(failure.task == DECISION for failure in result.failed):
+        raise Refused(
+            _("Nothing was changed: the hosts do not agree on who is active."),
+            reasons=reasons,
+            hint=_("`lpse-ops status` shows what every host knows."),
         )
     if reasons:
         raise StepFailed(
@@ -178,6 +184,18 @@ def _conclude(result: "PlaybookResult", targets: list[str], check: bool) -> None
         },
         lambda: _summary(changed, result.seconds, check),
     )
+
+
+def _reasons(result: "PlaybookResult") -> list[str]:
+    """Return a line for every failure; what failed alike on several hosts is told once."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for failure in result.failed:
+        hosts.setdefault((failure.task, failure.message), []).append(failure.host)
+    return [
+        _("%(host)s: %(task)s: %(message)s")
+        % {"host": ", ".join(filter(None, names)) or "-", "task": task, "message": message}
+        for (task, message), names in hosts.items()
+    ]
 
 
 def _summary(changed: dict[str, int], seconds: float, check: bool) -> str:

@@ -191,7 +191,7 @@ def _task(data: dict[str, Any]) -> str:
 
 def _message(result: Mapping[str, Any]) -> str:
     """Given a task's result, return the essence of its failure: what was said, and the last words of a command."""
-    said = str(result.get("msg") or "").strip()
+    said = str(result.get("msg") or result.get("censored") or "").strip()
     errors = str(result.get("stderr") or result.get("module_stderr") or "").strip()
     output = str(result.get("stdout") or result.get("module_stdout") or "").strip()
     lines = [line for line in (errors or output).splitlines() if line.strip()][-4:]
