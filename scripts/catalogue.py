@@ -1,7 +1,7 @@
 """Bring the Indonesian catalogue up to date with the source and compile it: ``make translations``.
 
-Messages that are gone are dropped, new ones come in empty and are printed. The files hold no dates and no line numbers, so
-that they change only when a message does. Exit code 1 if a translation is missing.
+Messages that are gone are dropped, new ones come in empty and are printed. The files hold no dates and no line
+numbers, so that they change only when a message does. Exit code 1 if a translation is missing.
 """
 
 import io

@@ -1,8 +1,6 @@
-"""Bahasa Indonesia is complete: every message a user can meet, with the same placeholders; compiled from what is written."""
+"""Bahasa Indonesia is complete: every message a user can meet, with the same placeholders; the compiled one is current."""
 
 import re
-
-import pytest
 
 from scripts.catalogue import MO, as_mo, load, messages
 
@@ -24,10 +22,11 @@ def test_nothing_is_left_over() -> None:
     assert {str(message.id) for message in CATALOGUE if message.id} - set(messages()) == set()
 
 
-@pytest.mark.parametrize("message", messages())
-def test_placeholders_are_the_same(message: str) -> None:
-    wanted = sorted(match.group() for match in PLACEHOLDER.finditer(message))
-    assert sorted(match.group() for match in PLACEHOLDER.finditer(translated(message))) == wanted
+def test_placeholders_are_the_same() -> None:
+    def placeholders(text: str) -> list[str]:
+        return sorted(match.group() for match in PLACEHOLDER.finditer(text))
+
+    assert [m for m in messages() if placeholders(m) != placeholders(translated(m))] == []
 
 
 def test_compiled_is_what_is_written() -> None:
