@@ -6,6 +6,7 @@ numbers, so that they change only when a message does. Exit code 1 if a translat
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -64,6 +65,8 @@ def as_po(catalogue: Catalog) -> str:
 def as_mo(catalogue: Catalog) -> bytes:
     """Return a catalogue as the bytes of a .mo file; what is not translated is left out."""
     plain = read_po(io.BytesIO(as_po(catalogue).encode()), locale="id")
+    # Else babel writes the present moment into the header, and no two files are alike.
+    plain.creation_date = plain.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     buffer = io.BytesIO()
     write_mo(buffer, plain)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Bahasa Indonesia is complete: every message a user can meet, with the same placeholders; the compiled one is current."""
+"""Bahasa Indonesia is complete: every message a user can meet, with the same placeholders; compiled."""
 
 import re
 
