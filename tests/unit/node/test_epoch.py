@@ -18,7 +18,7 @@ def write(node: Helper, record: dict[str, Any], *arguments: str) -> Any:
 
 def test_a_record_is_written_and_read_back(node: Helper) -> None:
     assert node("epoch", "show").json == {"state": "none", "record": None}
-    assert write(node, make_record(2)).json == {"changed": True, "record": make_record(2)}
+    assert write(node, make_record(2)).json == {"changed": True, "already": False, "record": make_record(2)}
     assert node("epoch", "show").json == {"state": "ok", "record": make_record(2)}
     assert node("observe").json["record"] == make_record(2)
     assert not list(node.var.glob("*.new*"))
@@ -28,7 +28,7 @@ def test_writing_the_same_again_changes_nothing(node: Helper) -> None:
     write(node, make_record(2))
     before = (node.var / "epoch.json").stat().st_ino
     again = write(node, make_record(2))
-    assert (again.code, again.json["changed"]) == (0, False)
+    assert (again.code, again.json["changed"], again.json["already"]) == (0, False, True)
     assert (node.var / "epoch.json").stat().st_ino == before
 
 
@@ -54,7 +54,7 @@ def test_what_turns_back_or_contradicts_is_refused(node: Helper, record: dict[st
 
 def test_an_equal_epoch_can_be_completed(node: Helper) -> None:
     write(node, make_record(2, system_id=None, witnessed=False))
-    assert write(node, make_record(2)).json == {"changed": True, "record": make_record(2)}
+    assert write(node, make_record(2)).json["record"] == make_record(2)
     # and never the other way
     assert write(node, make_record(2, system_id=None, witnessed=False)).json["record"] == make_record(2)
 
@@ -144,10 +144,17 @@ def test_adopt_takes_the_highest_record(node: Helper) -> None:
 def test_adopt_goes_only_upward(node: Helper) -> None:
     write(node, make_record(5, "node2"))
     node.peer("198.51.100.30", make_record(4, "node2"))
-    assert node("epoch", "adopt").code == 2, "a host with a record needs a token"
     refused = node("epoch", "adopt", *RUN)
     assert refused.code == 3
     assert "older" in refused.json["reasons"][0]
+
+
+def test_adopting_shuts_no_run_out(node: Helper) -> None:
+    write(node, make_record(5, "node2"), "--run", "r7", "--token", "7")
+    node.peer("198.51.100.30", make_record(6, "node2"))
+    assert node("epoch", "adopt", "--run", "late", "--token", "6").code == 3
+    assert node("epoch", "adopt", "--run", "protect", "--token", "8").code == 0
+    assert (node.var / "token").read_text() == "7 r7\n"
 
 
 def test_adopt_repairs_a_damaged_record(node: Helper) -> None:

@@ -78,10 +78,10 @@ settle() {
   if [ "$REC_STATE" = ok ] && [ "$(record_json)" = "$before" ]; then
     # A record that was written but perhaps not yet flushed when the reply got lost counts only once it is on the disk.
     sync "$VAR/epoch.json" "$VAR" || fail "the epoch record cannot be flushed to the disk"
-    say "{\"changed\":false,\"record\":$before}"
+    say "{\"changed\":false,\"already\":true,\"record\":$before}"
   else
     save_record
-    say "{\"changed\":true,\"record\":$REC_JSON}"
+    say "{\"changed\":true,\"already\":false,\"record\":$REC_JSON}"
   fi
 }
 
@@ -104,17 +104,21 @@ epoch_write() {
 }
 
 # Take the highest record another voter has. This is how a new standby gets the record, a repository whose disk was
-# replaced, and, once its old data is moved aside, the node that was active before a failover.
+# replaced, and, once its old data is moved aside, the node that was active before a failover. It can only bring a host
+# to what another voter vouches for, so it needs no token; one that is given must not be an old one, and is not recorded:
+# whoever adopts need not hold the lock of the site, and must not shut out the run that does.
 epoch_adopt() {
   local best line='' owned=''
   options "run token" "$@"
-  if [ -n "$OPT_RUN$OPT_TOKEN" ]; then claim_token; fi
+  if [ -n "$OPT_TOKEN" ]; then
+    read_token
+    [ "$OPT_TOKEN" -ge "$TOKEN" ] || refuse "token $OPT_TOKEN is older than $TOKEN (run $TOKEN_RUN), which this host has seen"
+  fi
   exclusively epoch
   ask_voters
   best=$(printf '%s' "$VOTES" | awk '$2 == "answer" && $3 > max { max = $3; name = $1 } END { print name }')
   load_record
   [ -n "$best" ] || refuse "no other voter answered with a record" "$(describe_votes)"
-  [ "$REC_STATE" = none ] || [ -n "$OPT_TOKEN" ] || usage "this host has a record: epoch adopt needs --run and --token"
   [ "$REC_STATE" != ok ] || [ "$REC_ACTIVE" != "$NODE" ] || owned=yes
   IFS='' read -r line <"$SCRATCH/$best.answer" || true
   parse_record "$line" record. || fail "the answer of $best changed while it was read"
