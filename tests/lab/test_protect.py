@@ -145,7 +145,9 @@ def test_samples_are_kept_on_standby_and_repository(protected_lab_of_module: Lab
         last = json.loads(shell(lab, host, "tail -n 1 /var/lib/lpse-ops/samples.jsonl"))
         assert last["ok"], last
         assert last["active"] == ACTIVE
-        assert last["documents"]["count"] == int(shell(lab, ACTIVE, f"find {TREE} -type f | wc -l"))
+        assert last["documents"]["count"] == int(
+            shell(lab, ACTIVE, f"find {TREE} -type f ! -name '.*' | wc -l")
+        )
 
 
 def test_a_second_run_changes_nothing(protected_lab_of_module: Lab) -> None:

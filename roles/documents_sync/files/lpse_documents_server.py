@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 Json = dict[str, Any]
 
 NODE_CONF = "/etc/lpse-ops/node.conf"
-PRIVATE_PREFIX = ".lpse-"
+HIDDEN_PREFIX = "."  # an upload that is not finished, or the follower's own: no document (nor for lpse-node)
 YOUNG_S = 120.0  # an upload still in progress changes its file; older ones are left to the full reconcile
 TICK_S = 2.0  # times of change come in ticks of the kernel's clock: a folder this fresh is read again
 MAX_PART = 4 << 20
@@ -96,11 +96,11 @@ class Tree:
     ) -> Iterator[Json]:
         """Tell what is new in a folder that was just read.
 
-        Links, devices and private names are no documents.
+        Links, devices and hidden names are no documents.
         """
         seen: set[str] = set()
         for entry in entries:
-            if entry.name.startswith(PRIVATE_PREFIX):
+            if entry.name.startswith(HIDDEN_PREFIX):
                 continue
             inner = f"{name}/{entry.name}" if name else entry.name
             if entry.is_dir(follow_symlinks=False):
@@ -178,7 +178,7 @@ class Server:
         ``gone`` if there is no such file, ``bad`` if it cannot be read.
         """
         parts = name.split("/")
-        if any(part in ("", ".", "..") or part.startswith(PRIVATE_PREFIX) for part in parts) or "\0" in name:
+        if any(part in ("", ".", "..") or part.startswith(HIDDEN_PREFIX) for part in parts) or "\0" in name:
             raise ValueError("a name outside the tree")
         try:
             handle = self._open(parts)

@@ -28,13 +28,9 @@ class LinkError(Exception):
 
 
 def good_name(name: str) -> bool:
-    """Given a name in the tree as the server sent it, return whether it stays inside the tree and is no private one."""
+    """Given a name in the tree as the server sent it, return whether it stays inside the tree and is no hidden one."""
     parts = name.split("/")
-    return (
-        bool(name)
-        and "\0" not in name
-        and not any(part in ("", ".", "..") or part.startswith(PRIVATE_PREFIX) for part in parts)
-    )
+    return bool(name) and "\0" not in name and not any(not part or part.startswith(".") for part in parts)
 
 
 def ssh_command(address: str, key: str, known_hosts: str, user: str = "lpse-documents") -> list[str]:

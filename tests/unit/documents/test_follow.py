@@ -142,12 +142,13 @@ def test_the_full_reconcile_finds_what_changed_silently(pair: Pair) -> None:
     assert tree(pair.here) == {"a.rhs": b"after!"}
 
 
-def test_links_devices_and_private_names_are_not_served(pair: Pair) -> None:
+def test_links_devices_and_hidden_names_are_not_served(pair: Pair) -> None:
     write(pair.there / "real.rhs", b"real")
     (pair.there / "link.rhs").symlink_to("/etc/passwd")
     (pair.there / "folder").symlink_to("/etc")
     os.mkfifo(pair.there / "fifo.rhs")
     write(pair.there / ".lpse-part-1", b"half")
+    write(pair.there / ".upload" / ".unfinished", b"half")
     pair.pass_()
     assert tree(pair.here) == {"real.rhs": b"real"}
 
