@@ -66,6 +66,7 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "journal": Group(
         N_("The journals of runs."),
         {
+            "list": Entry("lpse_ops.cli.journal:list_", N_("List the runs of a site.")),
             "show": Entry("lpse_ops.cli.journal:show", N_("Show the events of a run.")),
             "verify": Entry(
                 "lpse_ops.cli.journal:verify", N_("Check that a journal is whole and unaltered.")

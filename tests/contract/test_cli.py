@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import lpse_ops
 from lpse_ops import errors
 from lpse_ops.cli.app import COMMANDS, Entry, StubCommand, build
+from scripts.catalogue import messages
 from tests.support.modules import ROOT
 
 # design: "Exit codes"; the same table stands in README.md.
@@ -86,6 +88,14 @@ def test_help_and_json(path: tuple[str, ...], stub: StubCommand) -> None:
     for param in command.params:
         if param.param_type_name == "option":
             assert param.help, f"{' '.join(path)}: {param.opts} has no help"
+
+
+def test_commands_that_messages_name_exist() -> None:
+    """A hint that names a command which does not exist is worse than none."""
+    known = {path for path, _ in LEAVES}
+    found = [m for text in messages() for m in re.finditer(r"(?:`|: )lpse-ops ([a-z]+)(?: ([a-z]+))?", text)]
+    assert len(found) > 20
+    assert {m[0] for m in found if (m[1],) not in known and (m[1], m[2]) not in known} == set()
 
 
 def test_root_help_lists_all() -> None:
