@@ -181,7 +181,7 @@ class Lab:
                 hint=_("Choose another label."),
             )
         with self._working():
-            powered = {h.name: power.leader(h) is not None for h in self._hosts()}
+            powered = {h.name: power.is_on(h) for h in self._hosts()}
             self._each(self._stop, self._hosts())
             layers = dict(zip(HOSTS, self._each(snapshot.close_layer, self._hosts()), strict=True))
             taken: dict[str, snapshot.HostState] = {
@@ -265,7 +265,7 @@ class Lab:
 
     def is_on(self, node: str) -> bool:
         """Return whether a host has power."""
-        return power.leader(self._host(node)) is not None
+        return power.is_on(self._host(node))
 
     # ------------------------------------------------------------ within
 
@@ -309,7 +309,7 @@ class Lab:
     def _stop(self, target: HostFile) -> None:
         """Shut a host down in good order; one that does not obey has its power cut."""
         with _as_lab_error():
-            if power.leader(target) and not power.shut_down(target):
+            if not power.shut_down(target):
                 raise LabError(
                     _("%(host)s does not shut down.") % {"host": target.name},
                     hint=_("Cut its power first: lpse-ops lab fault power-cut %(host)s")
@@ -334,7 +334,7 @@ class Lab:
 
     def _host_status(self, name: str) -> HostStatus:
         target = self._host(name)
-        on = power.leader(target) is not None
+        on = power.is_on(target)
         return HostStatus(
             name=name,
             address=target.address,

@@ -36,12 +36,19 @@ SIGNAL_POWEROFF = signal.SIGRTMIN + 4  # systemd(1): "Powers off the machine"
 JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 70; shift; done; shift; exec "$@"'
 FAILED = "lpse-lab: the host cannot be started"
 # DISK-FILE DISK UPPER KEPT-LAYERS OVERLAY-OPTIONS ROOT COMMAND...: mount a host's disk, drop layers that no snapshot
-# has, mount its root, become COMMAND.
+# has, mount its root, run COMMAND. It ends with 133 when the host reboots itself (systemd-nspawn with --keep-unit).
 START = f"""
 mount -o loop "$1" "$2" && cd "$2/layers" && for layer in *; do
     case " $4 " in *" $layer "*) ;; *) rm -rf "$layer" ;; esac
-done && mkdir -p "$3/upper" "$3/work" && mount -t overlay overlay -o "$5" "$6" && shift 6 && cd / && exec "$@"
-echo "{FAILED}"
+done && mkdir -p "$3/upper" "$3/work" && mount -t overlay overlay -o "$5" "$6" && shift 6 && cd / || {{
+    echo "{FAILED}"
+    exit 1
+}}
+code=133
+while [ "$code" = 133 ]; do
+    code=0
+    "$@" || code=$?
+done
 """
 
 
@@ -175,8 +182,13 @@ def is_frozen(path: str) -> bool:
 # ---------------------------------------------------------------- power
 
 
+def is_on(host: HostFile) -> bool:
+    """Return whether `host` has power: also while it starts, reboots itself or shuts down."""
+    return bool(processes(group(host.lab, host.name)))
+
+
 def leader(host: HostFile) -> int | None:
-    """Return the process that is PID 1 of `host`, None when the host is off."""
+    """Return the process that is PID 1 of `host`, None when it is off or between two boots."""
     depth = len(status(os.getpid(), "NSpid")) + 1
     for pid in processes(group(host.lab, host.name)):
         numbers = status(pid, "NSpid")
@@ -194,9 +206,9 @@ def power_off(host: HostFile) -> None:
 def power_on(host: HostFile) -> bool:
     """Switch `host` on; return whether it was off. Raise PowerError if its PID 1 does not start within 10 s."""
     with _switching(host):
-        if leader(host):
-            return False
         path, log = group(host.lab, host.name), Path(host.base, "console.log")
+        if is_on(host) and _wait(lambda: leader(host) or not is_on(host), 10) and leader(host):
+            return False
         # Not a cut: a host that was shut down in good order must find everything it wrote.
         kill_group(path)
         if not _wait(lambda: not loops(host.image_file), 10):
@@ -222,7 +234,7 @@ def shut_down(host: HostFile, seconds: float = 90) -> bool:
         set_frozen(group(host.lab, host.name), False)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, SIGNAL_POWEROFF)
-    return _wait(lambda: not processes(group(host.lab, host.name)), seconds)
+    return _wait(lambda: not is_on(host), seconds)
 
 
 def disk_of(host: HostFile) -> Path | None:
@@ -318,7 +330,7 @@ def _cut(host: HostFile) -> None:
         # Pending while frozen, so that nothing of the host runs between thaw and death.
         os.kill(pid, signal.SIGKILL)
         set_frozen(path, False)
-        _wait(lambda: not processes(path), 2)  # systemd-nspawn follows by itself and tidies up
+        _wait(lambda: not is_on(host), 2)  # systemd-nspawn follows by itself and tidies up
     kill_group(path)
     unplug(host.namespace, host.switch, host.name)
 
@@ -415,7 +427,7 @@ def main(arguments: list[str]) -> int:
     words = arguments[1:] if arguments[1] in {"get", "set"} else arguments[2:]
     match words:
         case ["get", "power"]:
-            print(f"power:{int(leader(host) is not None)}")  # noqa: T201 - the protocol of ipmi_sim
+            print(f"power:{int(is_on(host))}")  # noqa: T201 - the protocol of ipmi_sim
         case ["set", "power", "0"]:
             power_off(host)
         case ["set", "power", "1"]:

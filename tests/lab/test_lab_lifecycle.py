@@ -87,46 +87,6 @@ def test_nothing_of_the_service_is_installed(bare_lab_of_module: Lab) -> None:
         assert not [p for p in packages if p.startswith(word)]
 
 
-def test_packages_come_from_the_signed_store_alone(bare_lab: Lab) -> None:
-    key = (bare_lab.site_folder / "artifacts/packages.asc").read_text()
-    bare_lab.run("node1", ["tee", "/etc/apt/keyrings/store.asc"], input=key)
-    line = "deb [signed-by=/etc/apt/keyrings/store.asc] file:/srv/lpse-packages ./\n"
-    bare_lab.run("node1", ["tee", "/etc/apt/sources.list.d/store.list"], input=line)
-    out(bare_lab, "node1", "apt-get", "--quiet", "--error-on=any", "update")
-    # Everything the roles may ask for has its whole closure in the store.
-    wanted = [
-        "acl",
-        "apache2",
-        "chrony",
-        "iputils-arping",
-        "libapache2-mod-security2",
-        "libpostgresql-jdbc-java",
-        "locales",
-        "nftables",
-        "pgbackrest",
-        "postgresql",
-        "postgresql-contrib",
-        "python3-apt",
-        "python3-psycopg2",
-        "restic",
-        "rsync",
-    ]
-    planned = out(bare_lab, "node1", "apt-get", "--simulate", "--no-install-recommends", "install", *wanted)
-    assert "Inst postgresql" in planned
-    out(bare_lab, "node1", "apt-get", "--yes", "--quiet", "install", "acl")
-    out(bare_lab, "node1", "getfacl", "/root")
-    # Bind-mounted read-only: a host cannot change it for the others.
-    assert bare_lab.run("node1", ["touch", "/srv/lpse-packages/x"]).returncode != 0
-
-
-def test_an_altered_store_is_refused(bare_lab: Lab) -> None:
-    bare_lab.run(
-        "node1", ["tee", "/etc/apt/sources.list.d/store.list"], input="deb file:/srv/lpse-packages ./\n"
-    )
-    done = bare_lab.run("node1", ["apt-get", "--quiet", "--error-on=any", "update"])
-    assert done.returncode != 0  # without its key it is not trusted
-
-
 def test_the_inventory_leads_to_every_host(bare_lab_of_module: Lab) -> None:
     site = bare_lab_of_module.site_folder
     for host, address in (("node1", "198.51.100.11"), ("repository", "198.51.100.30")):
@@ -173,6 +133,49 @@ def test_status_on_the_command_line(bare_lab_of_module: Lab) -> None:
         command("exec", "node2", "--name", bare_lab_of_module.name, "--", "hostname")
     )
     assert (code, stdout) == (0, "node2\n"), stderr
+
+
+# ---------------------------------------------------------------- the package store
+
+
+def test_packages_come_from_the_signed_store_alone(bare_lab: Lab) -> None:
+    key = (bare_lab.site_folder / "artifacts/packages.asc").read_text()
+    bare_lab.run("node1", ["tee", "/etc/apt/keyrings/store.asc"], input=key)
+    line = "deb [signed-by=/etc/apt/keyrings/store.asc] file:/srv/lpse-packages ./\n"
+    bare_lab.run("node1", ["tee", "/etc/apt/sources.list.d/store.list"], input=line)
+    out(bare_lab, "node1", "apt-get", "--quiet", "--error-on=any", "update")
+    # Everything the roles may ask for has its whole closure in the store.
+    wanted = [
+        "acl",
+        "apache2",
+        "chrony",
+        "iputils-arping",
+        "libapache2-mod-security2",
+        "libpostgresql-jdbc-java",
+        "locales",
+        "nftables",
+        "pgbackrest",
+        "postgresql",
+        "postgresql-contrib",
+        "python3-apt",
+        "python3-psycopg2",
+        "restic",
+        "rsync",
+    ]
+    planned = out(bare_lab, "node1", "apt-get", "--simulate", "--no-install-recommends", "install", *wanted)
+    assert "Inst postgresql" in planned
+    out(bare_lab, "node1", "apt-get", "--yes", "--quiet", "install", "acl")
+    out(bare_lab, "node1", "getfacl", "/root")
+    # Bind-mounted read-only: a host cannot change it for the others.
+    assert bare_lab.run("node1", ["touch", "/srv/lpse-packages/x"]).returncode != 0
+
+
+def test_an_altered_store_is_refused(bare_lab: Lab) -> None:
+    bare_lab.run(
+        "node1", ["tee", "/etc/apt/sources.list.d/store.list"], input="deb file:/srv/lpse-packages ./\n"
+    )
+    done = bare_lab.run("node1", ["apt-get", "--quiet", "--error-on=any", "update"])
+    assert done.returncode != 0  # without its key it is not trusted
 
 
 # ---------------------------------------------------------------- snapshots
@@ -250,32 +253,29 @@ def test_a_reboot_from_within_is_a_reboot(bare_lab: Lab) -> None:
 # ---------------------------------------------------------------- two labs, no trace
 
 
-def test_up_and_down_twice_beside_another_lab_leave_nothing(bare_lab_of_module: Lab, release: str) -> None:
+def test_up_and_down_twice_beside_another_lab_leave_nothing(lab: Lab, extra: Lab, release: str) -> None:
     assert cleanup.leftovers(LabNames(NAME)) == []
     for _round in range(2):
         code, stdout, stderr = finished(command("up", "--name", NAME, "--release", release))
         assert code == 0, stderr
         assert "site" in stdout
         # The same addresses side by side: the other lab's host answers as itself.
-        extra = Lab(NAME)
-        assert out(extra, "node1", "cat", "/etc/machine-id") != out(
-            bare_lab_of_module, "node1", "cat", "/etc/machine-id"
-        )
+        assert out(extra, "node1", "cat", "/etc/machine-id") != out(lab, "node1", "cat", "/etc/machine-id")
         assert cleanup.leftovers(LabNames(NAME)) != []
         for _again in range(2):
             code, _stdout, stderr = finished(command("down", "--name", NAME))
             assert code == 0, stderr
             assert cleanup.leftovers(LabNames(NAME)) == []
     assert not LabNames(NAME).lock_file.exists()
-    assert all(h.ssh for h in bare_lab_of_module.status().hosts)
+    assert all(h.ssh for h in lab.status().hosts)
 
 
-def test_a_second_up_is_refused(bare_lab_of_module: Lab, release: str) -> None:
-    code, _stdout, stderr = finished(command("up", "--name", bare_lab_of_module.name, "--release", release))
+def test_a_second_up_is_refused(lab: Lab, release: str) -> None:
+    code, _stdout, stderr = finished(command("up", "--name", lab.name, "--release", release))
     assert code == 2
     assert "is up already" in stderr
-    assert f"lab down --name {bare_lab_of_module.name}" in stderr
-    assert all(h.ssh for h in bare_lab_of_module.status().hosts)
+    assert f"lab down --name {lab.name}" in stderr
+    assert all(h.ssh for h in lab.status().hosts)
 
 
 @pytest.mark.parametrize("moment", ["network", "disks", "booting"])
@@ -368,8 +368,6 @@ def test_an_interrupted_image_build_leaves_no_half_entry(
     assert list((cache / "images").iterdir()) == []
 
 
-def test_bmcs_and_controllers_have_networks_of_their_own(bare_lab_of_module: Lab) -> None:
+def test_bmcs_and_controllers_have_networks_of_their_own(lab: Lab) -> None:
     for name in (*CONTROLLERS, *BMCS.values()):
-        assert "198.51.100." in out(
-            bare_lab_of_module, name, "ip", "-o", "-4", "address", "show", "dev", "host0"
-        )
+        assert "198.51.100." in out(lab, name, "ip", "-o", "-4", "address", "show", "dev", "host0")
