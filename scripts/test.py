@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,13 +24,19 @@ class Stage:
     name: str
     folder: str
     root: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 # The one list of stages, in order: cheap ones first.
 STAGES = (
     Stage("unit", "tests/unit"),
     Stage("contract", "tests/contract"),
+    Stage("lab-12", "tests/lab", root=True, environment={"LPSE_OPS_TEST_RELEASES": "12"}),
+    Stage("lab-13", "tests/lab", root=True, environment={"LPSE_OPS_TEST_RELEASES": "13"}),
+    Stage("drills", "tests/drills", root=True),
 )
+# What runs if no stage is named.
+DEFAULT = ("unit", "contract")
 COUNTED = ("passed", "failed", "skipped")
 
 
@@ -37,7 +44,12 @@ def run(stage: Stage) -> tuple[dict[str, int], bool]:
     """Given a stage, run it and return its counts and whether it is good."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "counts.json"
-        environment = {**os.environ, "LPSE_OPS_TEST_COUNTS": str(report), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {
+            **os.environ,
+            **stage.environment,
+            "LPSE_OPS_TEST_COUNTS": str(report),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", stage.folder]
         if stage.root and os.geteuid() != 0:
             command = ["sudo", "--preserve-env", *command]
@@ -49,7 +61,7 @@ def run(stage: Stage) -> tuple[dict[str, int], bool]:
 
 
 def main(names: list[str]) -> int:
-    """Given names of stages (none: all), run them; return 0 if all are good."""
+    """Given names of stages, run them; return 0 if all are good."""
     unknown = set(names) - {stage.name for stage in STAGES}
     if unknown:
         print(f"unknown stages: {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in STAGES)}")
@@ -58,7 +70,7 @@ def main(names: list[str]) -> int:
     total = dict.fromkeys(COUNTED, 0)
     good = True
     for stage in STAGES:
-        if names and stage.name not in names:
+        if stage.name not in (names or DEFAULT):
             continue
         started = time.monotonic()
         counts, good = run(stage)
