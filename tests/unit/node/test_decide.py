@@ -28,7 +28,12 @@ TABLE = {
     # nobody's word needed
     "no record": (Facts(own="none"), "none", "yes", "never given a part"),
     "damaged record": (Facts(own="bad"), "holding", "no", "cannot be read"),
-    "damaged record, though others agree": (Facts(own="bad", votes=(AGREES,)), "holding", "no", "cannot be read"),
+    "damaged record, though others agree": (
+        Facts(own="bad", votes=(AGREES,)),
+        "holding",
+        "no",
+        "cannot be read",
+    ),
     "standby alone": (Facts(active="node2", standby="yes", votes=SILENT), "standby", "yes", "follows"),
     "standby-to-be": (Facts(active="node2"), "holding", "yes", "protect"),
     "promotion cut short": (Facts(standby="yes", votes=(AGREES,)), "standby", "yes", "not finished"),
@@ -40,7 +45,12 @@ TABLE = {
         "yes",
         "node2, repository",
     ),
-    "confirmed, system id still unknown here": (Facts(system="-", votes=(AGREES,)), "active", "yes", "confirmed"),
+    "confirmed, system id still unknown here": (
+        Facts(system="-", votes=(AGREES,)),
+        "active",
+        "yes",
+        "confirmed",
+    ),
     "confirmed, system id still unknown there": (
         Facts(votes=("repository answer 2 node1 - false",)),
         "active",
@@ -61,11 +71,31 @@ TABLE = {
         "no",
         "does not count",
     ),
-    "voter without a record": (Facts(votes=("repository none - - - false",)), "holding", "no", "has no record"),
-    "voter with a damaged record": (Facts(votes=("repository bad - - - false",)), "holding", "no", "cannot read"),
-    "voter behind": (Facts(votes=("repository answer 1 node1 7301 false",)), "holding", "no", "knows epoch 1"),
+    "voter without a record": (
+        Facts(votes=("repository none - - - false",)),
+        "holding",
+        "no",
+        "has no record",
+    ),
+    "voter with a damaged record": (
+        Facts(votes=("repository bad - - - false",)),
+        "holding",
+        "no",
+        "cannot read",
+    ),
+    "voter behind": (
+        Facts(votes=("repository answer 1 node1 7301 false",)),
+        "holding",
+        "no",
+        "knows epoch 1",
+    ),
     # the old active node comes back
-    "superseded": (Facts(votes=("repository answer 3 node2 7301 false",)), "superseded", "yes", "epoch 3, in which node2"),
+    "superseded": (
+        Facts(votes=("repository answer 3 node2 7301 false",)),
+        "superseded",
+        "yes",
+        "epoch 3, in which node2",
+    ),
     "superseded, though another agrees": (
         Facts(votes=("node2 answer 2 node1 7301 false", "repository answer 3 node2 7301 false")),
         "superseded",
@@ -91,7 +121,12 @@ TABLE = {
         "no",
         "another record of epoch 2",
     ),
-    "same epoch, another system": (Facts(votes=("repository answer 2 node1 999 false",)), "holding", "no", "another record"),
+    "same epoch, another system": (
+        Facts(votes=("repository answer 2 node1 999 false",)),
+        "holding",
+        "no",
+        "another record",
+    ),
     "another node is open for writes": (
         Facts(votes=("node2 answer 1 node2 7301 true", AGREES)),
         "holding",
@@ -114,7 +149,12 @@ TABLE = {
         "no",
         "another record",
     ),
-    "released with other data": (Facts(released="2", data="999", votes=SILENT), "holding", "no", "system 999"),
+    "released with other data": (
+        Facts(released="2", data="999", votes=SILENT),
+        "holding",
+        "no",
+        "system 999",
+    ),
     "released and confirmed": (Facts(released="2", votes=(AGREES,)), "active", "yes", "confirmed"),
 }
 

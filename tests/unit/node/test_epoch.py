@@ -196,14 +196,18 @@ def test_the_former_active_node_adopts_once_its_data_is_moved_aside(node: Helper
         {"record": None},
     ],
 )
-def test_an_answer_that_does_not_fit_the_question_does_not_count(node: Helper, change: dict[str, Any]) -> None:
+def test_an_answer_that_does_not_fit_the_question_does_not_count(
+    node: Helper, change: dict[str, Any]
+) -> None:
     node.peer("198.51.100.30", make_record(4), **change)
     refused = node("epoch", "adopt")
     assert refused.code == 3
     assert "the answer of repository does not count" in refused.json["reasons"][1]
 
 
-@pytest.mark.parametrize("text", ["", "\n", "{", "garbage\n", "{}\n", "[1]\n", '{"nonce":"NONCE"}\n', "x" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "{", "garbage\n", "{}\n", "[1]\n", '{"nonce":"NONCE"}\n', "x" * 100_000]
+)
 def test_garbage_is_no_answer(node: Helper, text: str, tmp_path: Path) -> None:
     (tmp_path / "peers" / "198.51.100.30").write_text(text)
     refused = node("epoch", "adopt")

@@ -33,7 +33,11 @@ def test_version_is_the_packages(node: Helper) -> None:
 
 def test_a_copy_needs_a_root_of_its_own() -> None:
     done = subprocess.run(
-        [str(FILES / "lpse-node"), "version"], env={"PATH": os.environ["PATH"]}, capture_output=True, check=False, timeout=20
+        [str(FILES / "lpse-node"), "version"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        check=False,
+        timeout=20,
     )
     assert done.returncode != 0
 
@@ -87,7 +91,9 @@ def test_a_token_never_goes_back(node: Helper) -> None:
 def test_an_unreadable_token_refuses_every_change(node: Helper) -> None:
     for text in ("", "x", "3", "-1 r1", "3 ../r"):
         (node.var / "token").write_text(text)
-        assert "cannot be read" in node("release-address", "--run", "r1", "--token", "9").json["reasons"][0], text
+        assert (
+            "cannot be read" in node("release-address", "--run", "r1", "--token", "9").json["reasons"][0]
+        ), text
         assert node("observe").json["token"] is None
 
 
@@ -100,7 +106,7 @@ def test_a_newer_run_waits_for_a_command_at_work(node: Helper) -> None:
     os.mkfifo(fifo)
     node.program("systemd-run", f'#!/bin/sh\ncat "{fifo}" >/dev/null\n')
     old = node.popen("claim-address", "--run", "r1", "--token", "1")
-    assert wait_until(lambda: (node.var / "token").exists(), scaled(10))
+    assert wait_until((node.var / "token").exists, 10)
     new = node.popen("release-address", "--run", "r2", "--token", "2")
     # The newer one cannot record its token while the older one acts.
     assert not wait_until(lambda: new.poll() is not None, 0.5)
@@ -113,7 +119,7 @@ def test_a_newer_run_waits_for_a_command_at_work(node: Helper) -> None:
 
 
 def test_the_lock_is_held_until_the_input_ends(node: Helper) -> None:
-    first = node.popen("lock", "--run", "r1", "--holder", "Sari, workstation \"A\"")
+    first = node.popen("lock", "--run", "r1", "--holder", 'Sari, workstation "A"')
     assert line_of(first) == {"token": 1}
     assert (node.var / "token").read_text() == "1 r1\n"
     taken = node("lock", "--run", "r2", "--holder", "Budi")
@@ -173,19 +179,36 @@ def test_a_full_disk_is_said_and_not_acknowledged(node: Helper) -> None:
 
 
 def test_samples_survive_what_a_power_cut_left(node: Helper) -> None:
-    lines = [json.dumps({"time": number, "ok": True, "documents": {"count": 1, "newest": None}}) for number in range(40)]
+    lines = [
+        json.dumps({"time": number, "ok": True, "documents": {"count": 1, "newest": None}})
+        for number in range(40)
+    ]
     lines[20] = '{"time":20,"ok":tr'
     lines[21] = "\0" * 30
     lines[22] = '{"time":22}{"time":22}'
     (node.var / "samples.jsonl").write_text("\n".join(lines) + '\n{"time":')
     samples = node("observe").json["samples"]
-    assert [sample["time"] for sample in samples] == [number for number in range(11, 40) if number not in (20, 21, 22)]
+    assert [sample["time"] for sample in samples] == [
+        number for number in range(11, 40) if number not in (20, 21, 22)
+    ]
 
 
 def test_observe_has_every_key_when_nothing_runs(node: Helper) -> None:
     seen = node("observe").json
     assert set(seen) == {
-        *("version", "node", "site", "time", "boot_id", "uptime_s", "zone", "clock", "record", "token", "guard"),
+        *(
+            "version",
+            "node",
+            "site",
+            "time",
+            "boot_id",
+            "uptime_s",
+            "zone",
+            "clock",
+            "record",
+            "token",
+            "guard",
+        ),
         *("database", "application", "documents", "address", "proxy", "samples"),
     }
     assert seen["guard"]["state"] == "none"
@@ -205,7 +228,9 @@ def open_as(node: Helper, state: str, active: str, *, signal: bool) -> None:
     node("epoch", "init", "--active", active)
     node.run_folder.mkdir(exist_ok=True)
     (node.run_folder / "open.conf").write_text("#\n")
-    (node.run_folder / "guard.json").write_text(json.dumps({"state": state, "open": True, "reason": "as decided"}) + "\n")
+    (node.run_folder / "guard.json").write_text(
+        json.dumps({"state": state, "open": True, "reason": "as decided"}) + "\n"
+    )
     if signal:
         (node.root / "var/lib/postgresql/15/main/standby.signal").touch()
 
@@ -228,7 +253,9 @@ def open_as(node: Helper, state: str, active: str, *, signal: bool) -> None:
 )
 def test_what_may_start(node: Helper, state: str, active: str, signal: bool, may: set[str]) -> None:
     open_as(node, state, active, signal=signal)
-    allowed = {part for part in ("database", "application", "follower") if node("guard", "require", part).code == 0}
+    allowed = {
+        part for part in ("database", "application", "follower") if node("guard", "require", part).code == 0
+    }
     assert allowed == may
 
 
@@ -255,10 +282,10 @@ def test_a_holding_guard_opens_when_a_voter_comes_up(node: Helper) -> None:
     node("epoch", "write", "--run", "r1", "--token", "1", stdin=json.dumps(make_record(2)) + "\n")
     guard = node.popen("guard", "run")
     state = node.root / "run/lpse/guard.json"
-    assert wait_until(lambda: state.exists() and "holding" in state.read_text(), scaled(20))
+    assert wait_until(lambda: state.exists() and "holding" in state.read_text(), 20)
     assert not (node.root / "run/lpse/open.conf").exists()
     node.peer("198.51.100.30", make_record(2))
-    assert wait_until((node.root / "run/lpse/open.conf").exists, scaled(30))
+    assert wait_until((node.root / "run/lpse/open.conf").exists, 30)
     assert "active" in state.read_text()
     guard.kill()
     guard.communicate()
