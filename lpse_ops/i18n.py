@@ -1,6 +1,6 @@
 """Translation of everything a user reads: English in the source, Bahasa Indonesia in the catalogue.
 
-The language is the first of ``LPSE_OPS_LANGUAGE``, ``LC_ALL``, ``LC_MESSAGES``, ``LANG`` that names one.
+The language is the first of ``LPSE_OPS_LANGUAGE``, ``LC_ALL``, ``LC_MESSAGES``, ``LANG`` that is set.
 Messages are marked ``_("...")``; a message is looked up when it is *used*, so `set_language` works at any time.
 """
 
@@ -43,8 +43,8 @@ def _load(code: str) -> gettext.NullTranslations:
 def _from_environment() -> str:
     for name in ("LPSE_OPS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         code = os.environ.get(name, "").split("_")[0].split(".")[0]
-        if code in LANGUAGES:
-            return code
+        if code:
+            return code if code in LANGUAGES else "en"
     return "en"
 
 

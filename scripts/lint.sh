@@ -31,7 +31,7 @@ run mypy mypy
 run yamllint yamllint --strict .
 mapfile -d '' -t scripts < <(shell_scripts)
 run shellcheck shellcheck "${scripts[@]}"
-run ansible-lint ansible-lint --offline --quiet
+run ansible-lint ansible-lint --offline -q
 
 if [ "${#failed[@]}" -gt 0 ]; then
   printf 'lint: faults found by: %s\n' "$(printf '%s, ' "${failed[@]}" | sed 's/, $//')"
