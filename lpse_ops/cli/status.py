@@ -171,7 +171,9 @@ def _protection(found: "SiteStatus") -> str:
 
 
 def _samples(found: "SiteStatus") -> str:
-    ages = ", ".join(f"{host} {_seconds(age)}" for host, age in found.samples.items())
+    ages = ", ".join(
+        f"{host} {_('never') if age is None else _seconds(age)}" for host, age in found.samples.items()
+    )
     return _("Last sample of the active node: %(ages)s") % {"ages": ages or _("none")}
 
 

@@ -203,7 +203,8 @@ def _gaps(site: "Site", seen: SiteObservation, active: str | None, standby: str 
                 yield _("Replication is to be synchronous, but commits do not wait for %(name)s.") % {
                     "name": name
                 }
-    if there is not None and there.database and there.database.system_id != (database and database.system_id):
+    histories = {state.database.system_id for state in (here, there) if state and state.database}
+    if database is not None and database.in_recovery and len(histories - {None}) > 1:
         yield _("The databases of both nodes have different histories (system ids).")
     lag = _database_lag(seen, active, standby)
     if lag.seconds is not None and lag.seconds > site.policy.rpo_s:

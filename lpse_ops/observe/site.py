@@ -97,9 +97,8 @@ def observe_site(
             views[answer.host] = answer
         else:
             readings[answer.node] = answer
-    for name in names:
-        views.setdefault(name, _powered_off(name))
-    return SiteObservation(at, time.monotonic() - started, views, readings)
+    in_order = {name: views.get(name) or _powered_off(name) for name in names}
+    return SiteObservation(at, time.monotonic() - started, in_order, {node: readings[node] for node in nodes})
 
 
 def _settled(host: str, views: Mapping[str, HostView], readings: Mapping[str, PowerReading]) -> bool:
