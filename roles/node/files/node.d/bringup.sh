@@ -97,7 +97,7 @@ bring_up_active() {
     begin_application || fail "$APP_UNIT cannot be started: $(unit_words "$APP_UNIT")"
     await_application 600 || fail "$WHY"
   fi
-  WHY=$(against_opening | tr '\n' ';')
+  WHY=$(against_opening) || WHY="what stands against it could not be found out"
   [ -z "$WHY" ] || { step "not open to the public: $WHY" && fail "not open to the public: $WHY"; }
   open_to_public || fail "$RUN/serving cannot be written"
   step "serving"

@@ -59,17 +59,6 @@ finish() {
   fi
 }
 
-load() {
-  local part
-  for part; do
-    case $part in
-    json) continue ;; # a program of awk, read by its own
-    esac
-    # shellcheck disable=SC1090
-    . "$LIB/$part.sh"
-  done
-}
-
 # --- what this host is -----------------------------------------------------------------------------------------------
 
 configure() {

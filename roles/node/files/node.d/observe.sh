@@ -57,7 +57,6 @@ observe_token() {
 
 observe_guard() {
   if [ "$ROLE" = node ]; then
-    load guard
     guard_json
   else
     printf null
