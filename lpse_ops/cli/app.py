@@ -15,15 +15,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import lpse_ops
-from lpse_ops.i18n import _
+from lpse_ops.i18n import N_, _
 
 PROGRAM = "lpse-ops"
 _PACKAGE = Path(lpse_ops.__file__).parent
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translate later"
-    """Return `message`; marks it for the catalogue, `_` looks it up when it is shown."""
-    return message
 
 
 @dataclass(frozen=True)
