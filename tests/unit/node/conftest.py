@@ -2,11 +2,15 @@
 
 import json
 import os
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from lpse_ops.waiting import scaled
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "node" / "files"
 
@@ -62,6 +66,7 @@ class Helper:
         self.root = root
         self.var = root / "var/lib/lpse-ops"
         self.run_folder = root / "run/lpse"
+        self.started: list[subprocess.Popen[str]] = []
         for folder in (
             "etc/lpse-ops/voter",
             "bin",
@@ -89,19 +94,32 @@ class Helper:
 
     def popen(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a verb with pipes on all sides."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [str(FILES / "lpse-node"), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment,
+            start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End what a test left running, with its children."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+            process.wait(timeout=scaled(20))
 
     def __call__(self, *arguments: str, stdin: str = "") -> Answer:
         """Run a verb to its end."""
         process = self.popen(*arguments)
-        text, _ = process.communicate(stdin, timeout=60)
+        text, _ = process.communicate(stdin, timeout=scaled(60))
         return Answer(process.returncode, [json.loads(line) for line in text.splitlines()], text)
 
     def peer(self, address: str, record: dict[str, Any] | None, /, **other: Any) -> None:
@@ -132,6 +150,8 @@ def make_record(epoch: int = 1, active: str = "node1", /, **other: Any) -> dict[
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Helper:
+def node(tmp_path: Path) -> Iterator[Helper]:
     """node1 of the site `lab`, never used so far; its peers do not answer."""
-    return Helper(tmp_path)
+    helper = Helper(tmp_path)
+    yield helper
+    helper.end()
