@@ -1,7 +1,7 @@
 """Write what is derived from one source: ``python scripts/reference.py`` (``make reference``).
 
 The example's site.yml and docs/inventory.md come from the model of a site, the README of a role from its argument
-specs. A contract test compares them with what is in the tree.
+specs (sections below that part are kept). A contract test compares them with what is in the tree.
 """
 
 import sys
@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from lpse_ops.site.reference import example_site, reference  # noqa: E402
+
+END = (
+    "The defaults are in `defaults/main.yml`; the types are checked before the role runs "
+    "(`meta/argument_specs.yml`)."
+)
 
 
 def derived() -> dict[Path, str]:
@@ -28,6 +33,14 @@ def derived() -> dict[Path, str]:
             role.name, yaml.safe_load(specs.read_text())["argument_specs"]
         )
     return files
+
+
+def by_hand(readme: Path) -> str:
+    """Given a role's README, return what was written by hand below the derived part: its sections after `END`."""
+    if not readme.exists():
+        return ""
+    _derived, end, rest = readme.read_text().partition(f"{END}\n")
+    return rest if end else ""
 
 
 def role_readme(name: str, specs: dict[str, Any]) -> str:
@@ -49,10 +62,7 @@ def role_readme(name: str, specs: dict[str, Any]) -> str:
     if others:
         parts += ["## Entry points", "\n".join(others)]
     if options:
-        parts.append(
-            "The defaults are in `defaults/main.yml`; the types are checked before the role runs "
-            "(`meta/argument_specs.yml`)."
-        )
+        parts.append(END)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
