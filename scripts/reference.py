@@ -29,9 +29,8 @@ def derived() -> dict[Path, str]:
     }
     for specs in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
         role = specs.parent.parent
-        files[role / "README.md"] = role_readme(
-            role.name, yaml.safe_load(specs.read_text())["argument_specs"]
-        )
+        derived_part = role_readme(role.name, yaml.safe_load(specs.read_text())["argument_specs"])
+        files[role / "README.md"] = derived_part + by_hand(role / "README.md")
     return files
 
 
