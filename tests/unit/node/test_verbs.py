@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -285,8 +286,8 @@ def test_a_holding_guard_opens_when_a_voter_comes_up(node: Helper) -> None:
     assert wait_until(lambda: state.exists() and "holding" in state.read_text(), 20)
     assert not (node.root / "run/lpse/open.conf").exists()
     node.peer("198.51.100.30", make_record(2))
-    assert wait_until((node.root / "run/lpse/open.conf").exists, 30)
-    assert "active" in state.read_text()
+    assert wait_until(lambda: '"active"' in state.read_text(), 30)
+    assert (node.root / "run/lpse/open.conf").exists()
     guard.kill()
     guard.communicate()
 
@@ -335,3 +336,23 @@ def test_documents_are_counted(node: Helper) -> None:
 def test_the_helper_leaves_no_work_files(node: Helper, tmp_path: Path) -> None:
     node("epoch", "adopt")
     assert not list((tmp_path / "run/lpse").glob("work.*"))
+
+
+@pytest.mark.parametrize("part", sorted(path.name for path in (FILES / "node.d").glob("*.sh")))
+@pytest.mark.parametrize("left", [0, 0.5, 0.99])
+def test_a_part_that_a_power_cut_shortened_opens_nothing(
+    node: Helper, part: str, left: float, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(FILES, copy)
+    whole = (copy / "node.d" / part).read_bytes()
+    (copy / "node.d" / part).write_bytes(whole[: int(len(whole) * left)])
+    open_as(node, "active", "node1", signal=False)
+    done = subprocess.run(
+        [str(copy / "lpse-node"), "guard", "require"],
+        env=node.environment,
+        capture_output=True,
+        check=False,
+        timeout=scaled(20),
+    )
+    assert done.returncode != 0

@@ -62,3 +62,5 @@ deactivate() {
   give_address || fail "the address $SERVICE_ADDRESS cannot be removed from $SERVICE_INTERFACE"
   say '{"serving":false}'
 }
+
+WHOLE="$WHOLE activate"

@@ -91,3 +91,5 @@ silent() {
   probe_address "$address" "$seconds"
   say "{\"answered\":$([ -n "$ANSWERED_BY" ] && echo true || echo false),\"by\":$(jnull "$ANSWERED_BY"),\"seconds\":$(since "$begin")}"
 }
+
+WHOLE="$WHOLE address"

@@ -91,3 +91,5 @@ stop_application() {
   case $(unit_state "$APP_UNIT") in inactive | failed) return 0 ;; esac
   systemctl stop "$APP_UNIT" >/dev/null 2>&1
 }
+
+WHOLE="$WHOLE application"

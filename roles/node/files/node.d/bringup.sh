@@ -118,3 +118,5 @@ start_database() {
     sleep 0.5
   done
 }
+
+WHOLE="$WHOLE bringup"

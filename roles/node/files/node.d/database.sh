@@ -43,3 +43,5 @@ END
 writes_now() {
   [ -e "$RUN/open.conf" ] && database_runs && ! is_standby_data
 }
+
+WHOLE="$WHOLE database"

@@ -83,3 +83,5 @@ END
 }
 
 describe_votes() { unconfirmed "$VOTES" | sed 's/^; //'; }
+
+WHOLE="$WHOLE decide"

@@ -16,3 +16,5 @@ documents() {
   [ "$files" -eq 0 ] || newest="{\"name\":$(jstr "$answer"),\"time\":$time}"
   say "{\"newest\":$newest,\"files\":$files,\"bytes\":$bytes}"
 }
+
+WHOLE="$WHOLE documents"

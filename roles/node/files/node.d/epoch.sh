@@ -132,3 +132,5 @@ epoch_adopt() {
   fi
   settle
 }
+
+WHOLE="$WHOLE epoch"

@@ -98,3 +98,5 @@ against_start() {
   *) echo "$GUARD_REASON" ;;
   esac
 }
+
+WHOLE="$WHOLE guard"

@@ -65,3 +65,5 @@ journal_append() {
     say "{\"seq\":$seq}"
   done
 }
+
+WHOLE="$WHOLE journal"

@@ -103,3 +103,5 @@ END
     "$(jnull "$app")" "$ready" "$(jnull "$DOCUMENTS")" "${follower:-null}" "$(holds_address && echo true || echo false)" \
     "${proxy:-null}" "$([ -e "$RUN/serving" ] && echo true || echo false)"
 }
+
+WHOLE="$WHOLE observe"

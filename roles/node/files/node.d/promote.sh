@@ -23,3 +23,5 @@ promote() {
     fail "PostgreSQL does not answer after its promotion"
   say "{\"promoted\":true,\"seconds\":$(since "$begin"),${line#\{}"
 }
+
+WHOLE="$WHOLE promote"

@@ -73,3 +73,5 @@ require_active() {
   esac
   [ "$REC_ACTIVE" = "$NODE" ] || refuse "the epoch record (epoch $REC_EPOCH) names $REC_ACTIVE active, not $NODE"
 }
+
+WHOLE="$WHOLE record"

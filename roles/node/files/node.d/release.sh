@@ -21,3 +21,5 @@ release() {
   systemctl restart --no-block lpse-guard.service >/dev/null 2>&1 || fail "lpse-guard.service cannot be started"
   say "{\"released\":true,\"epoch\":$REC_EPOCH}"
 }
+
+WHOLE="$WHOLE release"

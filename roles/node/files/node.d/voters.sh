@@ -77,3 +77,5 @@ ask_voters() {
 "
   done
 }
+
+WHOLE="$WHOLE voters"
