@@ -42,7 +42,8 @@ class Suite:
         if kind == "outside":
             return list(self.outside)
         if kind == "lab":
-            return [Lab(outside) for outside in self.outside if self.order.expected.lab]
+            labs = [Lab(outside) for outside in self.outside if self.order.expected.lab]
+            return [lab for lab in labs if lab.may_take_offers()]
         return [host for host in self.hosts.values() if KINDS[kind](host)]
 
 

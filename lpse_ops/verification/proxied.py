@@ -22,6 +22,13 @@ class Lab:
     outside: Outside
     name: str = "service"
 
+    def may_take_offers(self) -> bool:
+        """Tell whether an offer can be sent: a tender is open, or the pages cannot be read (which is a finding)."""
+        try:
+            return self.open_tender() is not None
+        except AssertionError:
+            return True
+
     def open_tender(self) -> str | None:
         """Return the id of a tender that takes offers now, None if the pages show none."""
         context = self.outside.active.expected.context_path

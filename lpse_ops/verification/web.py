@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lpse_ops.i18n import _
+from lpse_ops.waiting import scaled
 
 TIMEOUT_S = 15.0
+REFUSAL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Door:
         """Send one request over a new connection. Raise AssertionError, with the reason, if nothing answers."""
         try:
             with self._connect(self._context()) as stream:
-                connection = http.client.HTTPConnection(self.server_name, timeout=TIMEOUT_S)
+                connection = http.client.HTTPConnection(self.server_name, timeout=scaled(TIMEOUT_S))
                 connection.sock = stream
                 # Asked for now: a server that closes after its answer takes the socket with it.
                 certificate, validity = stream.getpeercert(binary_form=True), stream.getpeercert()
@@ -68,24 +70,24 @@ class Door:
             raise AssertionError(self._silent(error)) from error
 
     def refuses_body_of(self, path: str, size: int) -> int | None:
-        """Announce a body of `size` bytes and send none; return the status that came at once, None if none did.
+        """Announce a body of `size` bytes and send one; return the status that came at once, None if none did.
 
-        A server that would take the body answers nothing (or 100, "continue") and waits for it.
+        A server that would take the body answers nothing and waits for the rest.
         """
         head = (
             f"POST {path} HTTP/1.1\r\nHost: {self.server_name}\r\nContent-Length: {size}\r\n"
-            "Content-Type: application/octet-stream\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+            "Content-Type: application/octet-stream\r\nConnection: close\r\n\r\n-"
         )
         try:
             with self._connect(self._context()) as stream:
                 stream.sendall(head.encode())
-                stream.settimeout(3.0)
+                stream.settimeout(scaled(REFUSAL_S))
                 first = stream.recv(64).split()
         except TimeoutError:
             return None
         except OSError as error:
             raise AssertionError(self._silent(error)) from error
-        return int(first[1]) if len(first) > 1 and first[1] != b"100" else None
+        return int(first[1]) if len(first) > 1 else None
 
     def accepts_version(self, version: ssl.TLSVersion) -> bool:
         """Tell whether the server speaks this version of TLS, when it is the only one offered."""
@@ -111,7 +113,7 @@ class Door:
         return context
 
     def _connect(self, context: ssl.SSLContext) -> ssl.SSLSocket:
-        plain = socket.create_connection((self.address, self.port), timeout=TIMEOUT_S)
+        plain = socket.create_connection((self.address, self.port), timeout=scaled(TIMEOUT_S))
         try:
             return context.wrap_socket(plain, server_hostname=self.server_name)
         except BaseException:

@@ -109,7 +109,9 @@ FAULTS = (
     Fault(
         "missing body limit",
         "proxy",
-        *edited(SITE_CONF, "sed -i /LimitRequestBody/d $f", "systemctl reload apache2"),
+        *edited(
+            SITE_CONF, "sed -i '/LimitRequestBody/d; /Content-Length/,+1d' $f", "systemctl reload apache2"
+        ),
         (
             "test_proxy.py::test_body_limit[node1]",
             "test_proxy_answers.py::test_body_limit_in_practice[node1]",

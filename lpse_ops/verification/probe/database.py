@@ -24,7 +24,7 @@ SETTINGS = (
     "full_page_writes",
     "synchronous_commit",
     "synchronous_standby_names",
-    "timezone",
+    "TimeZone",
     "log_timezone",
     "shared_buffers",
     "effective_cache_size",

@@ -47,6 +47,6 @@ def test_chrony_runs(host: Host) -> None:
 
 def test_database_zone(data: Host) -> None:
     settings = data.see("database", "cluster", "settings")
-    found = {settings.get("TimeZone", settings.get("timezone")), settings.get("log_timezone")}
+    found = {settings.get("TimeZone"), settings.get("log_timezone")}
     wanted = {data.expected.time_zone}
     assert found == wanted, find(data, _("the time zone of PostgreSQL"), found, wanted)
