@@ -4,6 +4,7 @@ They work on the raw documents, so that their findings stand beside those of the
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from lpse_ops.i18n import _
 from lpse_ops.site import hostkeys
 from lpse_ops.site.yamlfile import Document, Fault, Key
 
+# As the model's NodeName: also the name of a replication slot.
+_NAME = re.compile(r"[a-z][a-z0-9]{0,30}")
 _GROUPS = ("nodes", "repository")
 
 
@@ -78,6 +81,14 @@ def _group(hosts: Hosts, key: Key, faults: list[Fault]) -> dict[str, str]:
         return {}
     for name, values in entries.items():
         place: Key = (*key, "hosts", name)
+        if not _NAME.fullmatch(name):
+            faults.append(
+                document.fault(
+                    place,
+                    _("this cannot be the name of a host here"),
+                    _("small letters and digits, a letter first"),
+                )
+            )
         address = values.get("ansible_host") if isinstance(values, dict) else None
         if address is None:
             faults.append(

@@ -34,10 +34,10 @@ def faults(folder: Path) -> list[str]:
 def test_valid(inventory: Path) -> None:
     site = load_site(inventory)
     assert site.name == "example"
-    assert site.hosts == {"node1": "192.0.2.11", "node2": "192.0.2.12", "repository": "192.0.2.30"}
+    assert site.hosts == {"node1": "192.0.2.11", "node2": "192.0.2.12", "repository1": "192.0.2.30"}
     assert site.nodes["node2"].bmc.address == "192.0.2.22"
     assert site.nodes["node1"].address == "192.0.2.11"
-    assert site.repository.name == "repository"
+    assert site.repository.name == "repository1"
     assert site.other("node1") == "node2"
     assert site.secrets.bmc_passwords["node1"].get_secret_value() == "bmc-one"
     assert site.secrets.tls_key.get_secret_value().startswith("-----BEGIN PRIVATE KEY-----\n")
@@ -201,7 +201,7 @@ OTHER_FILES = {
     "list site.yml": (write(SETTINGS, b"- 1\n"), "the key `lpse` is missing"),
     "host without key": (
         change("known_hosts", "192.0.2.30 ", "192.0.2.31 "),
-        "no key of host repository (192.0.2.30)",
+        "no key of host repository1 (192.0.2.30)",
     ),
     "damaged host key": (
         change("known_hosts", "192.0.2.30 ssh-ed25519 A", "192.0.2.30 ssh-ed25519 "),
@@ -223,12 +223,16 @@ OTHER_FILES = {
         change("hosts.yml", "ansible_host: 192.0.2.12", "ansible_host: 192.0.2.12\n      ansible_port: 2222"),
         "nodes.hosts.node2.ansible_port: this key is unknown",
     ),
+    "bad name": (
+        change("hosts.yml", "repository1", "Repo_1"),
+        "Repo_1: this cannot be the name of a host here",
+    ),
     "unknown group": (
         change("hosts.yml", "repository:\n  hosts", "repo:\n  hosts"),
         "repo: this group is unknown",
     ),
     "repository a node": (
-        change("hosts.yml", "    repository:\n", "    node1:\n"),
+        change("hosts.yml", "    repository1:\n", "    node1:\n"),
         "repository.hosts.node1: this host is a node too",
     ),
 }
@@ -251,7 +255,7 @@ def test_all_faults_at_once(inventory: Path) -> None:
     (inventory / "artifacts" / "packages.asc").unlink()
     found = faults(inventory)
     expected = ["hosts.yml:8:", "lpse.name", "lpse.nmae", "lpse.service.prefix", "lpse.instance.port"]
-    expected += ["lpse.packages.key", "known_hosts: no key of host repository"]
+    expected += ["lpse.packages.key", "known_hosts: no key of host repository1"]
     for part in expected:
         assert sum(part in fault for fault in found) == 1, (part, found)
     assert len(found) == len(expected)
