@@ -1,5 +1,6 @@
 """A host of the lab: its description, what makes it this host and no other, running commands in it."""
 
+import re
 import subprocess
 import uuid
 from collections.abc import Sequence
@@ -101,11 +102,23 @@ def wait_ready(names: LabNames, host: HostFile, seconds: float = BOOT_SECONDS) -
         )
 
     if not wait_until(ready, seconds, every=0.05):
+        console = Path(host.base, "console.log")
         raise LabError(
             _("%(host)s does not answer by SSH within %(seconds)d s.")
             % {"host": host.name, "seconds": scaled(seconds)},
-            hint=_("Read its console: %(file)s") % {"file": Path(host.base, "console.log")},
+            hint=_("Its last words are below; a slow machine needs LPSE_OPS_WAIT_SCALE=2 or more."),
+            reasons=_last_lines(console),
         )
+
+
+def _last_lines(console: Path) -> list[str]:
+    """The end of a console's log, without its colours."""
+    try:
+        text = console.read_text(errors="replace")
+    except OSError:
+        return []
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\x00-\x08]", "", text)
+    return [line for line in plain.splitlines() if line.strip()][-20:]
 
 
 def command(host: HostFile, argv: Sequence[str]) -> list[str]:

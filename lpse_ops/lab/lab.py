@@ -121,6 +121,7 @@ class Lab:
             built = image.image(release, self.report)
             packages = store.store(release, built, self.report)
             tools.require_space(self.names.state, MEGABYTES)
+            tools.allow_many_hosts(self.report)
             try:
                 self._make(release, built, packages)
             except BaseException:

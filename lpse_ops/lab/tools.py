@@ -29,6 +29,9 @@ TOOLS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
+# The kernel's default of 128 is for one machine; a booted host takes about ten, all of them as the same root.
+INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 2048
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -69,6 +72,24 @@ def require_space(folder: Path, megabytes: int) -> None:
                 "Free some space, or set LPSE_OPS_LAB_HOME and LPSE_OPS_CACHE to folders on another disk."
             ),
         )
+
+
+def allow_many_hosts(report: Report) -> None:
+    """Raise the machine's limit of inotify instances where it is too low for labs side by side, and say so.
+
+    Without it systemd in the last hosts to boot stops half-way ("Too many open files"). A reboot undoes it.
+    """
+    limit = int(INOTIFY_LIMIT.read_text())
+    if limit >= INOTIFY_INSTANCES:
+        return
+    try:
+        INOTIFY_LIMIT.write_text(str(INOTIFY_INSTANCES))
+    except OSError:
+        return  # not ours to set (a container): a lab or two fit in
+    report(
+        _("Raised fs.inotify.max_user_instances of this machine from %(old)d to %(new)d.")
+        % {"old": limit, "new": INOTIFY_INSTANCES}
+    )
 
 
 def run(argv: Sequence[str], *, text: str | None = None, env: dict[str, str] | None = None) -> str:
