@@ -66,7 +66,7 @@ def application(order: dict[str, Any]) -> dict[str, Any]:
         "values": _settings(read(config) or ""),
         "pid_file": (read(os.path.join(folder, "server.pid")) or "").strip() or None,
         "main": process(int(state.get("MainPID") or 0)) if state.get("MainPID", "0") != "0" else None,
-        "processes": run("pgrep", "-u", order["user"], "-a")[1].splitlines(),
+        "processes": _processes(order["user"], folder),
         "java": (run("java", "-version")[2].splitlines() or [""])[0],
     }
     if state["ActiveState"] == "active":
@@ -74,6 +74,12 @@ def application(order: dict[str, Any]) -> dict[str, Any]:
         facts["status_without_key"] = _get(f"{url}/@status", None)
         facts["page"] = _get(f"{url}/lelang", None)
     return facts
+
+
+def _processes(user: str, folder: str) -> list[str]:
+    """Return the account's processes that are the application's: on a standby the account also fetches documents."""
+    lines = run("pgrep", "-u", user, "-a")[1].splitlines()
+    return [line for line in lines if folder in line or "java" in line]
 
 
 def _configs(folder: str) -> list[str]:

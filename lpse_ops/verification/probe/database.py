@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 from typing import Any
 
 from lpse_ops.verification.probe.common import entry, node_conf, query, read, run, unit
@@ -63,6 +62,7 @@ select json_build_object(
         from pg_stat_replication r left join pg_stat_ssl s using (pid)),
  'receiver', (select json_build_object('status', status, 'slot', slot_name, 'sender', sender_host,
         'conninfo', regexp_replace(conninfo, 'password=\\S+', 'password=x')) from pg_stat_wal_receiver limit 1),
+ 'primary_conninfo', regexp_replace(current_setting('primary_conninfo'), 'password=\\S+', 'password=x'),
  'replay_paused', case when pg_is_in_recovery() then pg_is_wal_replay_paused() end,
  'receive_replay_bytes', case when pg_is_in_recovery()
         then pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) end)
@@ -95,7 +95,6 @@ def database(order: dict[str, Any]) -> dict[str, Any]:
         "data": entry(conf["PG_DATA"]),
         "package": run("dpkg-query", "-W", "-f", "${Version}", f"postgresql-{conf['PG_VERSION']}")[1],
         "listen_pid": int((read(conf["PG_DATA"] + "/postmaster.pid") or "0").split("\n")[0]),
-        "primary_conninfo": _primary_conninfo(conf),
     }
     if facts["unit"]["ActiveState"] != "active" and not facts["listen_pid"]:
         return facts
@@ -135,9 +134,3 @@ def _scram_matches(stored: str, password: str) -> bool:
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(rounds))
     client_key = hmac.digest(salted, b"Client Key", "sha256")
     return keys.split(":")[0] == base64.b64encode(hashlib.sha256(client_key).digest()).decode()
-
-
-def _primary_conninfo(conf: dict[str, str]) -> str | None:
-    auto = read(conf["PG_DATA"] + "/postgresql.auto.conf") or ""
-    lines = [line for line in auto.splitlines() if line.startswith("primary_conninfo")]
-    return re.sub(r"password=\S+", "password=x", lines[-1]) if lines else None

@@ -74,7 +74,7 @@ def test_receives(standby: Host) -> None:
 
 
 def test_receives_safely(standby: Host) -> None:
-    text = str(standby.see("database", "primary_conninfo"))
+    text = str(standby.see("database", "cluster", "primary_conninfo"))
     good = any(f"sslmode={mode}" in text.replace("'", "") for mode in ("require", "verify-ca", "verify-full"))
     assert good, find(standby, "primary_conninfo", text, "sslmode=verify-ca", protect())
     assert "password=" not in text, find(
