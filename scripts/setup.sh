@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 
 # What the lab runs on (lpse_ops/lab/tools.py; a contract test compares the two), what builds the stand-in, and Python's venv.
 PACKAGES=(
-  python3 python3-venv ca-certificates git
+  python3 python3-venv ca-certificates git curl
   mmdebstrap systemd-container e2fsprogs iproute2 nftables util-linux mount
-  openipmi ipmitool gnupg dpkg apt openssh-client debian-archive-keyring
+  openipmi ipmitool iputils-arping gnupg dpkg apt openssh-client openssl debian-archive-keyring
   default-jdk-headless
 )
 UV_VERSION=0.13.9
