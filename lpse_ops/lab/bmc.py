@@ -61,7 +61,8 @@ def start(names: LabNames, node: str) -> None:
     if not wait_until(lambda: _listening(names, bmc), 10, every=0.02):
         raise LabError(
             _("The BMC of %(node)s does not start.") % {"node": node},
-            hint=_("Read its log: %(file)s") % {"file": folder / "log"},
+            hint=_("Try it by hand: %(command)s") % {"command": shlex.join(argv)},
+            reasons=(folder / "log").read_text(errors="replace").splitlines()[-10:],
         )
 
 

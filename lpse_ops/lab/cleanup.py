@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from lpse_ops.errors import LabError
+from lpse_ops.i18n import _
 from lpse_ops.lab import cache, inventory, power, tools
 from lpse_ops.lab.names import BMCS, HOSTS, NAMESPACES, LabNames
 from lpse_ops.waiting import wait_until
@@ -50,7 +51,11 @@ def down(names: LabNames) -> list[str]:
         shutil.rmtree(names.state)
     left = leftovers(names)
     if left:
-        raise LabError("Something of the lab is still there.", reasons=left)
+        raise LabError(
+            _("Something of the lab is still there."),
+            reasons=left,
+            hint=_("Close what uses it (a shell in the lab's network, a mount made by hand) and try again."),
+        )
     return found
 
 

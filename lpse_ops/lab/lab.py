@@ -388,7 +388,12 @@ def _as_lab_error() -> Iterator[None]:
     try:
         yield
     except power.PowerError as error:
-        raise LabError(str(error)) from error
+        raise LabError(
+            _("The lab cannot go on: %(error)s.") % {"error": error},
+            hint=_(
+                "See what is there: lpse-ops lab status. If nothing else helps: lpse-ops lab down, and up again."
+            ),
+        ) from error
 
 
 def all_labs() -> list[str]:

@@ -217,13 +217,14 @@ def power_on(host: HostFile) -> bool:
         start = log.stat().st_size if log.exists() else 0
         launch(path, start_command(host), log)
 
-        def failed() -> bool:
+        def said() -> str:
             with log.open("rb") as console:
                 console.seek(start)
-                return FAILED.encode() in console.read()
+                return console.read().decode(errors="replace")
 
-        if not _wait(lambda: leader(host) or failed(), 10) or not leader(host):
-            raise PowerError(f"{host.name}: PID 1 did not start; see {log}")
+        if not _wait(lambda: leader(host) or FAILED in said(), 10) or not leader(host):
+            last = " / ".join(said().splitlines()[-5:])
+            raise PowerError(f"{host.name}: PID 1 did not start ({last})")
         return True
 
 
