@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def run_playbook(
     """
     import ansible_runner
 
-    with tempfile.TemporaryDirectory(prefix="lpse-ops-run-") as private:
+    with tempfile.TemporaryDirectory(prefix="lpse-ops-run-") as private, _without_callers_settings():
         os.chmod(private, 0o700)  # noqa: PTH101 - states the rule, whatever made the folder
         listener = _Listener(on_event)
         started = time.monotonic()
@@ -144,10 +145,20 @@ def _environment() -> dict[str, str]:
         # The programs beside this Python come first: ansible-playbook itself, whoever activated which environment.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "LC_ALL": "C.UTF-8",
-        # The caller's own settings of Ansible must not change what a site becomes.
-        "ANSIBLE_STDOUT_CALLBACK": "default",
-        "ANSIBLE_FORCE_COLOR": "false",
+        "ANSIBLE_NOCOLOR": "1",
     }
+
+
+@contextmanager
+def _without_callers_settings() -> Iterator[None]:
+    """Keep the caller's own ``ANSIBLE_*`` from changing what a site becomes; ansible-runner passes them all on."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith("ANSIBLE_")}
+    for name in kept:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 class _Listener:
