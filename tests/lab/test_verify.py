@@ -75,8 +75,8 @@ def test_one_node_alone_has_enough_checks(site: Lab) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_planted_fault_is_found(site: Lab, fault: Fault) -> None:
     lab = site
-    shell(lab, fault.host, fault.plant)
     try:
+        shell(lab, fault.host, fault.plant)
         if fault.name == "extra listening port":
             assert wait_until(lambda: "8088" in lab.run(fault.host, ["ss", "-Hltn"]).stdout, 20)
         code, result = verify(lab, fault.host, "--only", fault.only)

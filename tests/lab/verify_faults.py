@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 FOLDER = "/home/appserv/production"
 DOCUMENTS = "/home/file/file_prod"
+# One that is there already: a new one would travel to the standby, which deletes nothing.
+ONE_DOCUMENT = f"$(find {DOCUMENTS} -name '*.rhs' | sort | head -n 1)"
 UNIT = "spse@production.service"
 SITE_CONF = "/etc/apache2/sites-available/lpse.conf"
 CSS = f"{FOLDER}/webapp/public/stylesheets/spse.css"
@@ -42,6 +44,8 @@ def edited(path: str, change: str, after: str = ":") -> tuple[str, str]:
 
 LOCK1 = "/etc/systemd/system/postgresql@*-main.service.d/lpse-guard.conf"
 RELOAD = "systemctl daemon-reload"
+# Without capabilities root cannot write into the folder of another: the sandbox alone keeps it from starting.
+ROOT_NEEDS = "CapabilityBoundingSet=CAP_DAC_OVERRIDE"
 ROOT_UNIT = f"/run/systemd/system/{UNIT}.d"
 
 FAULTS = (
@@ -62,8 +66,8 @@ FAULTS = (
     Fault(
         "document for everybody",
         "documents",
-        f"install -o spse -g spse -m 0644 /dev/null {DOCUMENTS}/planted.rhs",
-        f"rm {DOCUMENTS}/planted.rhs",
+        f"chmod 0644 {ONE_DOCUMENT}",
+        f"chmod 0640 {ONE_DOCUMENT}",
         ("test_documents.py::test_tree[node1-open]",),
     ),
     Fault(
@@ -136,7 +140,8 @@ FAULTS = (
     Fault(
         "application as root",
         "application",
-        f"mkdir -p {ROOT_UNIT} && printf '[Service]\\nUser=root\\nGroup=root\\n' > {ROOT_UNIT}/planted.conf"
+        f"mkdir -p {ROOT_UNIT}"
+        f" && printf '%s\\n' '[Service]' User=root Group=root {ROOT_NEEDS} > {ROOT_UNIT}/planted.conf"
         f" && {RELOAD} && systemctl restart {UNIT}",
         f"rm -r {ROOT_UNIT} && {RELOAD} && systemctl stop {UNIT} && rm -f {FOLDER}/server.pid"
         f" && cd {FOLDER} && chown -R spse:spse logs tmp && systemctl start {UNIT}",
