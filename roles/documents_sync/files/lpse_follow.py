@@ -106,7 +106,7 @@ class Follower:
             {
                 "state": state,
                 "last_pass": self._last_pass,
-                "files": len(puller.present),
+                "files": puller.files,
                 "behind": puller.behind,
                 "behind_bytes": puller.behind_bytes,
                 "newest": puller.summary.get("newest"),
@@ -142,7 +142,7 @@ def main(path: str = SETTINGS) -> None:
         {settings["address"]: settings["active"]},
         lambda _address: link,
         shared=True,
-        received=lambda: len(puller.present),
+        received=lambda: puller.files,
     )
     _start("sample", take_forever, sampler, Ring(settings["samples"]), time.sleep)
     follower.run()

@@ -45,6 +45,7 @@ class Puller:
         self._copied: set[str] = set()
         self.first_listing_s = 120.0
         self._session = -1
+        self._counted = 0
         self._aside = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
 
     def learn(self, full: bool = False) -> None:
@@ -104,12 +105,22 @@ class Puller:
         times = [entry["t"] for entry in (self.missing | self.changing).values()]
         return min(times) / 1e9 if times else None
 
+    @property
+    def files(self) -> int:
+        """Return how many documents are here: by the active node's list, before it was ever heard by counting."""
+        return len(self.present) if self._session >= 0 else self._counted
+
     def sweep(self) -> None:
-        """Remove what an interrupted copy left half-written."""
-        for path, _folders, files in os.walk(self.root):
+        """Remove what an interrupted copy left half-written, and count what is here.
+
+        The count stands until the active node is heard: it may be dead, and then the count is what a failover has.
+        """
+        for path, folders, files in os.walk(self.root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
             for name in files:
                 if name.startswith(TEMPORARY):
                     os.unlink(os.path.join(path, name))
+            self._counted += sum(not name.startswith(".") for name in files)
 
     def _heard(self, entry: Json, known: dict[str, tuple[int, int]], missing: dict[str, Json]) -> None:
         if "bad" in entry:

@@ -159,8 +159,9 @@ def take_forever(sampler: Sampler, ring: Ring, wait: Callable[[float], object]) 
             ring.append(sampler.sample())
         except OSError as error:  # a full disk stops the record, not what else this process does
             sys.stderr.write(f"a sample could not be kept: {error}\n")
-        due = max(due + EVERY_S, time.monotonic())
-        wait(due - time.monotonic())
+        now = time.monotonic()
+        due = max(due + EVERY_S, now)
+        wait(due - now)
 
 
 def _whole(line: bytes) -> bool:

@@ -280,3 +280,14 @@ def test_the_board_is_one_line_of_one_size(pair: Pair, tmp_path: Path) -> None:
     follower.show("waiting", "x" * 5000)
     assert path.stat().st_size == len(shown)
     assert json.loads(path.read_text())["state"] == "waiting"
+
+
+def test_a_follower_that_never_hears_the_active_node_says_what_is_here(pair: Pair, tmp_path: Path) -> None:
+    write(pair.here / "d" / "a.rhs", b"a")
+    write(pair.here / ".lpse-superseded" / "x" / "b.rhs", b"b")
+    pair.there.rmdir()
+    pair.puller.sweep()
+    assert pair.puller.files == 1
+    with pytest.raises(LinkError):
+        pair.pass_()
+    assert pair.puller.files == 1

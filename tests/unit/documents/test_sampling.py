@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import lpse_sampling
 import pytest
@@ -99,3 +100,33 @@ def test_only_data_moves_the_place_reached() -> None:
     assert wants_reply(keepalive)
     assert not wants_reply(b"k" + struct.pack("!QqB", 9999, 0, 0))
     assert not wants_reply(data)
+
+
+class Enough(Exception):
+    """Ends a loop that goes on for ever."""
+
+
+def test_samples_are_taken_in_time_and_a_late_one_is_no_fault(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sampler that waited for a dead node is late: it goes on at once, and never waits a negative time."""
+    clock = iter([0.0, 0.5, 9.0, 9.1, 30.0])
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 4:
+            raise Enough
+
+    monkeypatch.setattr(lpse_sampling, "Database", FakeDatabase)
+    monkeypatch.setattr(FakeDatabase, "broken", True)
+    monkeypatch.setattr(
+        lpse_sampling, "time", SimpleNamespace(monotonic=lambda: next(clock), time=lambda: 1.0)
+    )
+    path = tmp_path / "samples.jsonl"
+    path.touch()
+    sampler = Sampler("host=x", {}, lambda _: pair.link)
+    with pytest.raises(Enough):
+        lpse_sampling.take_forever(sampler, Ring(str(path)), wait)
+    assert waits == [1.5, 0.0, pytest.approx(1.9), 0.0]
+    assert len(path.read_text().splitlines()) == 4
