@@ -1,6 +1,6 @@
 """The service address: claim it on the new active node."""
 
-from lpse_ops.engine.context import Outcome, RunContext, action
+from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.plan import Step
 
 

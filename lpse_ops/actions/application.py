@@ -1,6 +1,6 @@
 """The application: start it and wait until it answers."""
 
-from lpse_ops.engine.context import Outcome, RunContext, action
+from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.plan import Step
 
 

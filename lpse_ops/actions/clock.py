@@ -2,7 +2,7 @@
 
 import time
 
-from lpse_ops.engine.context import Outcome, RunContext, action
+from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.errors import StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.plan import Step

@@ -1,6 +1,6 @@
 """The database: promotion of the standby."""
 
-from lpse_ops.engine.context import Outcome, RunContext, action
+from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.errors import StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.plan import Step

@@ -2,7 +2,7 @@
 
 import json
 
-from lpse_ops.engine.context import Outcome, RunContext, action
+from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.plan import Step
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-from lpse_ops.engine.context import Outcome, RunContext, action
+from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.errors import StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.observe.power import read_power, set_power

@@ -2,7 +2,7 @@
 
 import time
 
-from lpse_ops.engine.context import Facts, Outcome, RunContext, action
+from lpse_ops.actions.context import Facts, Outcome, RunContext, action
 from lpse_ops.errors import LpseError
 from lpse_ops.i18n import _
 from lpse_ops.observe.facts import NodeState

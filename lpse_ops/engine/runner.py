@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from lpse_ops.engine.context import Outcome, RunContext, find_action
+from lpse_ops.actions.context import Outcome, RunContext, find_action
 from lpse_ops.engine.journal import Event, Journal
 from lpse_ops.engine.killpoint import kill_here
 from lpse_ops.engine.mirror import Mirror, unacknowledged

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from lpse_ops import __version__
-from lpse_ops.engine.context import Facts, RunContext
+from lpse_ops.actions.context import Facts, RunContext
 from lpse_ops.engine.journal import Event, Journal
 from lpse_ops.engine.lock import SiteLock, holder
 from lpse_ops.engine.mirror import Mirror

@@ -94,8 +94,8 @@ def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -
 def _whole_until(good: Sequence[Sample], held: Held) -> float | None:
     """Return until when the survivor's log is whole, None if nobody knows.
 
-    That is the time of the newest sample whose place in the log it holds. Where its log ends before all samples that are
-    left, the commit it replayed last is the only witness: too early if nothing was written since, never too late.
+    That is the time of the newest sample whose place in the log it holds. Where its log ends before all samples that
+    are left, the commit it replayed last is the only witness: too early if nothing was written since, never too late.
     """
     whole = [sample.time for sample in good if sample.lsn and sample.lsn <= held.lsn]
     return whole[-1] if whole else held.last_commit

@@ -22,7 +22,9 @@ def decide(answers, nodes, initial="", chosen=False):
         else:
             record, fault = _parse(answer["stdout"], nodes)
             if fault:
-                reasons.append(f"{voter}: its epoch record is damaged ({fault}); see /var/lib/lpse-ops/epoch.json")
+                reasons.append(
+                    f"{voter}: its epoch record is damaged ({fault}); see /var/lib/lpse-ops/epoch.json"
+                )
             else:
                 records[voter] = record
     answered = len(records) + len(absent)
@@ -30,7 +32,9 @@ def decide(answers, nodes, initial="", chosen=False):
     named = sorted({record["active"] for record in records.values() if record["epoch"] == highest})
     if len(named) > 1:
         who = ", ".join(f"{v}: {r['active']}" for v, r in records.items() if r["epoch"] == highest)
-        reasons.append(f"the voters disagree about epoch {highest} ({who}); `lpse-node epoch show` on each, then decide")
+        reasons.append(
+            f"the voters disagree about epoch {highest} ({who}); `lpse-node epoch show` on each, then decide"
+        )
     systems = sorted({record["system_id"] for record in records.values() if record.get("system_id")})
     if len(systems) > 1:
         reasons.append(f"the voters' records belong to different databases (system ids {', '.join(systems)})")

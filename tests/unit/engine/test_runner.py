@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from lpse_ops.engine import context as context_module
-from lpse_ops.engine.context import Facts, Outcome, RunContext, action
+from lpse_ops.actions import context as context_module
+from lpse_ops.actions.context import Facts, Outcome, RunContext, action
 from lpse_ops.engine.journal import Journal
 from lpse_ops.engine.mirror import Mirror
 from lpse_ops.engine.runner import Engine, last_status

@@ -62,8 +62,6 @@ def action(name: str) -> Callable[[Action], Action]:
 
 def find_action(name: str) -> Action:
     """Return the action `name`. Raise InternalError if there is none."""
-    import lpse_ops.actions  # noqa: F401  (registers them; a plan can be made and shown without)
-
     try:
         return _actions[name]
     except KeyError:
