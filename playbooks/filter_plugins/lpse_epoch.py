@@ -40,8 +40,8 @@ def decide(answers, nodes, initial="", chosen=False):
         reasons.append(f"the voters' records belong to different databases (system ids {', '.join(systems)})")
     if answered < 2 and len(answers) > 1 and not (chosen and not records):
         reasons.append(
-            f"only {answered} of {len(answers)} voters answered (silent: {', '.join(silent) or 'none'}), two are needed; "
-            "start the others, and run without --limit"
+            f"only {answered} of {len(answers)} voters answered (silent: {', '.join(silent) or 'none'}), "
+            "two are needed; start the others, and run without --limit"
         )
     if not records and initial not in nodes:
         reasons.append(f"'{initial}' cannot be the first active node; the nodes are {', '.join(nodes)}")
