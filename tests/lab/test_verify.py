@@ -105,7 +105,7 @@ def test_clock_that_is_off_is_found(site: Lab) -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("['test_clock.py::test_offset[node2]'] node2: "), done.stdout
-    assert "-2.5" in done.stdout
+    assert " is -2." in done.stdout
 
 
 def test_callers_pytest_settings_have_no_effect(site: Lab, tmp_path: Path) -> None:
@@ -138,7 +138,8 @@ def test_it_leaves_only_marked_offers(site: Lab) -> None:
     all_, marked = offers()
     assert verify(site, ACTIVE, "--only", "outside")[0] == 0
     assert offers() == (all_ + 1, marked + 1)
-    left = site.run(ACTIVE, ["sh", "-c", "ls /tmp /home/lpse-admin; pgrep -fa lpse_ops || true"]).stdout
+    left = site.run(ACTIVE, ["sh", "-c", "ls -A /home/lpse-admin; pgrep -u lpse-admin -a"]).stdout
+    assert "python" not in left
     assert "lpse_ops" not in left
 
 
