@@ -34,9 +34,18 @@ DENIED = (
     "insufficient privilege",
     "Set Session Privilege Level",
     "no matching cipher suite",
+    "invalid authentication algorithm",
+    "invalid integrity algorithm",
     "invalid role",
 )
-"""What ipmitool says when a BMC is there but does not let us in."""
+"""What ipmitool says (with -v only) when a BMC is there but does not let us in."""
+NOISE = (
+    "Loading IANA PEN Registry",
+    "Running Get VSO",
+    "Invalid completion code",
+    "Discovered IPMB",
+    "Authentication type",
+)
 
 
 class PowerError(Refused):
@@ -102,6 +111,7 @@ def _chassis(site: "Site", node: str, order: str, deadline_s: float) -> str:
     with _password_file(site.secrets.bmc_passwords[node].get_secret_value()) as secret:
         command = [
             "ipmitool",
+            "-v",
             "-I",
             "lanplus",
             "-N",
@@ -167,7 +177,7 @@ def _hint(kind: Kind, node: str) -> str:
 
 
 def _last_words(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip("> ") for line in said.splitlines() if line.strip() and not line.startswith(NOISE)]
     return "; ".join(dict.fromkeys(lines))[:300]
 
 
