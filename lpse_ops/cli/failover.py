@@ -20,7 +20,7 @@ from lpse_ops.errors import Incomplete, Refused, StepFailed
 from lpse_ops.i18n import _
 
 if TYPE_CHECKING:
-    from lpse_ops.engine.context import Facts
+    from lpse_ops.actions.context import Facts
     from lpse_ops.engine.journal import Event
     from lpse_ops.engine.session import Confirm, Surroundings
     from lpse_ops.plan import Plan
