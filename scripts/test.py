@@ -27,16 +27,15 @@ class Stage:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-# The one list of stages, in order: cheap ones first.
+# The one list of stages, in order: cheap ones first. The drills use the lab that stage lab-12 has provisioned.
 STAGES = (
     Stage("unit", "tests/unit"),
     Stage("contract", "tests/contract"),
     Stage("lab-12", "tests/lab", root=True, environment={"LPSE_OPS_TEST_RELEASES": "12"}),
+    Stage("drills", "tests/drills", root=True, environment={"LPSE_OPS_TEST_RELEASES": "12"}),
     Stage("lab-13", "tests/lab", root=True, environment={"LPSE_OPS_TEST_RELEASES": "13"}),
-    Stage("drills", "tests/drills", root=True),
 )
-# What runs if no stage is named.
-DEFAULT = ("unit", "contract")
+LABS = f"test{os.getpid()}"
 COUNTED = ("passed", "failed", "skipped")
 
 
@@ -48,20 +47,38 @@ def run(stage: Stage) -> tuple[dict[str, int], bool]:
             **os.environ,
             **stage.environment,
             "LPSE_OPS_TEST_COUNTS": str(report),
+            "LPSE_OPS_TEST_LABS": LABS,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", stage.folder]
-        if stage.root and os.geteuid() != 0:
-            command = ["sudo", "--preserve-env", *command]
-        code = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
-        ).returncode
+        pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=10", stage.folder]
+        code = call(pytest, root=stage.root, environment=environment)
         counts = json.loads(report.read_text()) if report.exists() else dict.fromkeys(COUNTED, 0)
     return counts, code == 0 and counts["passed"] > 0 and not counts["failed"] and not counts["skipped"]
 
 
+def call(words: list[str], *, root: bool, environment: dict[str, str]) -> int:
+    """Run this Python with `words`, as root if need be; return its exit code."""
+    command = [sys.executable, *words]
+    if root and os.geteuid() != 0:
+        command = ["sudo", "--preserve-env", *command]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
+    ).returncode
+
+
 def main(names: list[str]) -> int:
-    """Given names of stages, run them; return 0 if all are good."""
+    """Given names of stages (none: all), run them; return 0 if all are good. The labs they made are taken down."""
+    try:
+        return run_all(names)
+    finally:
+        for release in ("12", "13"):
+            words = ["-m", "lpse_ops", "lab", "down", "--name", f"{LABS}-{release}"]
+            if not names or any(stage.root for stage in STAGES if stage.name in names):
+                call(words, root=True, environment=dict(os.environ))
+
+
+def run_all(names: list[str]) -> int:
+    """Given names of stages, run them in order until one is not good; print the counts; return 0 if all are good."""
     unknown = set(names) - {stage.name for stage in STAGES}
     if unknown:
         print(f"unknown stages: {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in STAGES)}")
@@ -70,7 +87,7 @@ def main(names: list[str]) -> int:
     total = dict.fromkeys(COUNTED, 0)
     good = True
     for stage in STAGES:
-        if stage.name not in (names or DEFAULT):
+        if names and stage.name not in names:
             continue
         started = time.monotonic()
         counts, good = run(stage)

@@ -66,14 +66,21 @@ def release(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def lab(release: str) -> Iterator[Lab]:
-    """A lab of this test session, in no state that can be relied on."""
-    made = Lab(f"t{os.getpid()}-{release}", report=say)
-    made.down()
-    made.up(release)
+    """A lab of this test session, in no state that can be relied on.
+
+    With ``LPSE_OPS_TEST_LABS`` (a prefix for names) it outlives the session, for the next stage; whoever set that takes
+    it down.
+    """
+    kept = os.environ.get("LPSE_OPS_TEST_LABS")
+    made = Lab(f"{kept or f't{os.getpid()}'}-{release}", report=say)
+    if not (kept and made.exists()):
+        made.down()
+        made.up(release)
     try:
         yield made
     finally:
-        made.down()
+        if not kept:
+            made.down()
 
 
 @pytest.fixture(scope="session")
