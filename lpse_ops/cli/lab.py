@@ -19,6 +19,28 @@ if TYPE_CHECKING:
 NameOption = Annotated[
     str, typer.Option("--name", "-n", metavar="NAME", envvar="LPSE_OPS_LAB", help="Name of the lab.")
 ]
+FAULTS = (
+    "power-cut",
+    "power-on",
+    "freeze",
+    "thaw",
+    "partition",
+    "heal",
+    "fill-disk",
+    "free-disk",
+    "kill",
+)
+HOSTS = ("node1", "node2", "repository", "controller", "controller2", "bmc1", "bmc2")
+
+
+def _complete_faults() -> list[str]:
+    return list(FAULTS)
+
+
+def _complete_hosts() -> list[str]:
+    return list(HOSTS)
+
+
 LabelArgument = Annotated[str, typer.Argument(metavar="LABEL", help="Name of the snapshot.")]
 
 
@@ -53,7 +75,7 @@ def status(
 def exec_(
     host: Annotated[
         str,
-        typer.Argument(metavar="HOST", help="node1, node2, repository, controller, controller2, bmc1, bmc2."),
+        typer.Argument(metavar="HOST", autocompletion=_complete_hosts, help=f"{', '.join(HOSTS)}."),
     ],
     command: Annotated[
         list[str], typer.Argument(metavar="-- COMMAND...", help="The command and its arguments.")
@@ -76,12 +98,14 @@ def fault(
         str,
         typer.Argument(
             metavar="FAULT",
+            autocompletion=_complete_faults,
             help="power-cut HOST | power-on HOST | freeze HOST | thaw HOST | partition HOST [HOST] | heal | "
             "fill-disk HOST | free-disk HOST | kill HOST PROCESS",
         ),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGUMENTS...", help="Hosts, process.")
+        list[str] | None,
+        typer.Argument(metavar="ARGUMENTS...", autocompletion=_complete_hosts, help="Hosts, process."),
     ] = None,
     name: NameOption = "default",
     hang: Annotated[bool, typer.Option("--hang", help="freeze: the processes only (the default).")] = False,
@@ -114,10 +138,10 @@ def fault(
         "free-disk": lambda: lab.free_disk(first),
         "kill": lambda: lab.kill(first, second),
     }
-    if kind not in faults:
+    if kind not in FAULTS:
         raise UsageError(
             _("There is no fault '%(kind)s'.") % {"kind": kind},
-            hint=_("One of: %(faults)s.") % {"faults": ", ".join(faults)},
+            hint=_("One of: %(faults)s.") % {"faults": ", ".join(FAULTS)},
         )
     if not least <= len(words) <= most:
         raise UsageError(

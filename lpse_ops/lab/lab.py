@@ -183,12 +183,14 @@ class Lab:
             )
         with self._working():
             powered = {h.name: power.is_on(h) for h in self._hosts()}
+            self.report(_("Shutting the hosts down ..."))
             self._each(self._stop, self._hosts())
             layers = dict(zip(HOSTS, self._each(snapshot.close_layer, self._hosts()), strict=True))
             taken: dict[str, snapshot.HostState] = {
                 h: {"layers": layers[h], "powered": powered[h]} for h in HOSTS
             }
             snapshot.store(self.names, {**snapshot.load(self.names), label: taken})
+            self.report(_("Starting the hosts ..."))
             self._start([h for h in self._hosts() if powered[h.name]])
 
     def reset(self, label: str) -> None:
@@ -209,6 +211,7 @@ class Lab:
             self._each(lambda node: bmc.reset(self.names, node), NODES)
             for controller in CONTROLLERS:
                 power.set_link(self.names.namespace("switch"), controller, True)
+            self.report(_("Starting the hosts ..."))
             self._start([h for h in self._hosts() if states[h.name]["powered"]])
 
     def snapshots(self) -> list[str]:
@@ -228,6 +231,7 @@ class Lab:
         with _as_lab_error():
             power.power_on(target)
         if wait:
+            self.report(_("Waiting until %(host)s lets people in ...") % {"host": node})
             host.wait_ready(self.names, target)
 
     def freeze(self, node: str, kind: str = faults.HANG) -> None:

@@ -14,7 +14,7 @@ Report = dict[str, Any]
 
 
 def run_report(events: Sequence[Event]) -> Report:
-    """Given the events of a run, return its report (keys as in docs/reports.md).
+    """Given the events of a run, return its report (keys as in docs/drill.md).
 
     Times ``*_s`` are seconds since the process began.
     """

@@ -203,6 +203,29 @@ def test_completion_of_lazy_commands(shell: str) -> None:
     assert "schema" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("lpse-ops lab fault ", {"power-cut", "heal"}),
+        ("lpse-ops lab fault power-cut ", {"node1", "repository"}),
+        ("lpse-ops lab exec ", {"node2", "controller2"}),
+        ("lpse-ops status --site ", {"lab", "example"}),
+    ],
+)
+def test_completion_of_words(line: str, offered: set[str]) -> None:
+    environment = {"_LPSE_OPS_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    done = run(environment=environment | {"COMP_CWORD": str(len(line.split()))})
+    assert done.returncode == 0, done.stderr
+    assert offered <= set(done.stdout.split()), done.stdout
+
+
+def test_completion_knows_the_hosts_of_a_lab() -> None:
+    from lpse_ops.cli import lab
+    from lpse_ops.lab import names
+
+    assert (*names.HOSTS, *names.CONTROLLERS, *names.BMCS.values()) == lab.HOSTS
+
+
 def test_completion_can_be_installed(tmp_path: Path) -> None:
     # In a test there is no shell to detect: its name is given instead.
     environment = {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
