@@ -88,9 +88,10 @@ class Incomplete(LpseError):
 
 
 class LockHeld(LpseError):
-    """Another run holds the lock of the site."""
+    """A run holds the lock of the site: `run`, if it is known."""
 
     exit_code = 6
+    run: str | None = None
 
 
 class FaultsFound(LpseError):

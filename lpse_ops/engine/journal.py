@@ -7,6 +7,7 @@ leaves of an event that was never acknowledged: it is cut off when the journal i
 middle.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from lpse_ops.errors import FaultsFound, UsageError
+from lpse_ops.errors import FaultsFound, StepFailed, UsageError
 from lpse_ops.i18n import _
 
 Event = dict[str, Any]
@@ -68,7 +69,10 @@ class Journal:
             return list(self._events)
 
     def append(self, kind: str, **fields: Any) -> Event:
-        """Given the type of an event and its fields, write it to disk and return it."""
+        """Given the type of an event and its fields, write it to disk and return it.
+
+        Raise StepFailed if it cannot be written (the journal then stands as before).
+        """
         with self._lock:
             previous = self._events[-1]["hash"] if self._events else self.run
             event: Event = {
@@ -82,16 +86,34 @@ class Journal:
             event = json.loads(json.dumps(event))  # what is hashed is what a reader will see
             event["hash"] = event_hash(event)
             line = _line(event)
-            _write_all(self._file, line)
-            os.fdatasync(self._file)
+            self._store(line)
             self._events.append(event)
             for listener in self._listeners:
                 listener(event, line.decode())
             return event
 
     def close(self) -> None:
-        """Close the file; the journal stays as it is."""
-        os.close(self._file)
+        """Close the file; the journal stays as it is. What a late thread still wants to append is refused."""
+        with self._lock:
+            os.close(self._file)
+            self._file = -1
+
+    def _store(self, line: bytes) -> None:
+        size = None
+        try:
+            size = os.fstat(self._file).st_size
+            _write_all(self._file, line)
+            os.fdatasync(self._file)
+        except OSError as error:
+            if size is not None:
+                # Half a line (a full disk) would break the chain for whatever is written next.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, size)
+            raise StepFailed(
+                _("The journal %(path)s cannot be written: %(why)s")
+                % {"path": self.path, "why": error.strerror},
+                hint=_("Make room on this machine's disk, then go on with `lpse-ops resume`."),
+            ) from error
 
 
 def event_hash(event: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 outcome in the journal.
 """
 
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from lpse_ops.actions.context import Outcome, RunContext, find_action
 from lpse_ops.engine.journal import Event, Journal
@@ -15,6 +16,7 @@ from lpse_ops.engine.mirror import Mirror, unacknowledged
 from lpse_ops.errors import LpseError, Refused, StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, Step
+from lpse_ops.plan.checks import ancestors
 from lpse_ops.waiting import scaled
 
 _MIRROR_S = 5.0  # an irreversible act waits this long for its intent to be on disk elsewhere
@@ -54,28 +56,68 @@ class Engine:
         self._raise_for(failures)
 
     def _take_over_what_is_done(self) -> None:
-        for event in self._journal.events:
+        events = self._journal.events
+        for event in events:
             if event["type"] == "outcome" and event["status"] in GOOD:
                 self._status[event["step"]] = event["status"]
                 self._context.facts[event["step"]] = event.get("facts", {})
+        begun = {event["step"] for event in events if event["type"] == "intent"}
         for step in self._plan.steps:
             if step.proof and step.id in self._status:
-                self._prove_again(step)
+                self._prove_again(step, begun)
+        # Before the point of no return a resume looks at everything again: what was stated and confirmed then was
+        # about the site as it was. After it only at what may be gone since.
+        acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
+        beyond = not acting or not begun.isdisjoint(acting)
+        for step in self._plan.steps:
+            if step.again or not (beyond or step.irreversible or step.proof):
+                self._status.pop(step.id, None)
 
-    def _prove_again(self, step: Step) -> None:
+    def _acts_on_proof(self, step: Step) -> bool:
+        return step.irreversible and any(
+            self._plan.step(before).proof for before in ancestors(self._plan, step.id)
+        )
+
+    def _prove_again(self, step: Step, begun: set[str]) -> None:
         try:
             outcome = find_action(step.action)(self._context, step)
-        except LpseError as error:
-            self._journal.append("proof-lost", step=step.id, error=error.message)
-            self._journal.append(
-                "run-ended", status="superseded", exit_code=Refused.exit_code, reason=error.message
-            )
+        except StepFailed as error:
+            self._proof_lost(step, error, begun)
+        except LpseError as error:  # not seen is not disproved: the run stays open
+            self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
             raise Refused(
-                _("The run is superseded: what it stood on no longer holds."),
+                _("The run cannot go on yet: %(step)s could not be observed again.")
+                % {"step": _(step.title)},
                 reasons=[error.message, *error.reasons],
-                hint=_("Look at `lpse-ops status`, then make a new plan with `lpse-ops failover --plan`."),
+                hint=error.hint or _("Mend the cause, then go on with `lpse-ops resume`."),
             ) from error
-        self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
+        else:
+            self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
+
+    def _proof_lost(self, step: Step, error: LpseError, begun: set[str]) -> NoReturn:
+        """Close the run as superseded, unless it has acted on the proof: then no new plan could take its place."""
+        self._journal.append("proof-lost", step=step.id, error=error.message)
+        reasons = [error.message, *error.reasons]
+        acted = [other.id for other in self._plan.steps if self._acts_on_proof(other) and other.id in begun]
+        if acted:
+            self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
+            raise Refused(
+                _("The run has acted on a proof that no longer holds (%(steps)s).")
+                % {"steps": ", ".join(acted)},
+                reasons=reasons,
+                hint=_(
+                    "Find out with `lpse-ops status` whether the old node serves. If it stays closed, switch it off, "
+                    "then run `lpse-ops resume`."
+                ),
+            ) from error
+        self._journal.append(
+            "run-ended", status="superseded", exit_code=Refused.exit_code, reason=error.message
+        )
+        raise Refused(
+            _("The run is superseded: what it stood on no longer holds."),
+            reasons=reasons,
+            hint=_("Look at `lpse-ops status`, then make a new plan with `lpse-ops failover --plan`."),
+        ) from error
 
     def _ready(self, running: dict[str, float]) -> list[Step]:
         return [
@@ -116,12 +158,12 @@ class Engine:
         except LpseError as error:
             self._results.put((step, error))
         except Exception as error:  # noqa: BLE001  (a fault of ours in one step must end as that step's failure, resumable)
-            self._journal.append(
-                "outcome", step=step.id, status="failed", error={"message": repr(error)}, seconds=0.0
-            )
-            self._results.put(
-                (step, StepFailed(_("%(step)s: unexpected %(error)r") % {"step": step.id, "error": error}))
-            )
+            failure = StepFailed(_("%(step)s: unexpected %(error)r") % {"step": step.id, "error": error})
+            with contextlib.suppress(LpseError):  # the journal may be what fails
+                self._journal.append(
+                    "outcome", step=step.id, status="failed", error=_described(failure), seconds=0.0
+                )
+            self._results.put((step, failure))
 
     def _bracketed(self, step: Step) -> Outcome:
         kill_here("before", step.id)

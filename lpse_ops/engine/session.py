@@ -15,7 +15,7 @@ from typing import Any
 
 from lpse_ops import __version__
 from lpse_ops.actions.context import Facts, RunContext
-from lpse_ops.engine.journal import Event, Journal
+from lpse_ops.engine.journal import Event, Journal, read_events
 from lpse_ops.engine.lock import SiteLock, holder
 from lpse_ops.engine.mirror import Mirror
 from lpse_ops.engine.runner import Engine, last_status
@@ -52,7 +52,7 @@ def start(around: Surroundings, plan: Plan, timings: Mapping[str, float]) -> lis
     if faults := faults_of(plan):
         raise InternalError(_("The plan is not sound."), reasons=faults)
     run = new_run(plan.procedure)
-    with SiteLock(around.remote, around.site.repository.name, run) as lock:
+    with SiteLock(around.remote, around.site.repository.name, run, int(plan.facts.get("token", 0))) as lock:
         journal = Journal.create(runs_folder(around.site), run)
         with _recorded(around, plan, journal, backlog=()) as mirrors:
             journal.append(
@@ -74,8 +74,31 @@ def resume(around: Surroundings, run: str) -> list[Event]:
 
     A run that has ended is refused.
     """
-    journal = Journal.open(runs_folder(around.site), run)
-    events = journal.events
+    folder = runs_folder(around.site)
+    plan, token = _resumable(around.site, run, read_events(folder / f"{run}.jsonl"))
+    failures = around.remote.open(plan.hosts)
+    if failures:
+        raise Refused(
+            _("The run cannot go on yet."), reasons=[failure.message for failure in failures.values()]
+        )
+    with SiteLock(around.remote, around.site.repository.name, run, token) as lock:
+        # Only now nobody else writes it: while the lock was waited for, another process may have ended the run.
+        journal = Journal.open(folder, run)
+        _resumable(around.site, run, journal.events)
+        backlog = [line + "\n" for line in journal.path.read_text().splitlines()]
+        with _recorded(around, plan, journal, backlog) as mirrors:
+            journal.append(
+                "resumed",
+                holder=holder(),
+                controller=socket.gethostname(),
+                token=lock.token,
+                version=__version__,
+            )
+            return _run(around, plan, journal, lock.token, mirrors)
+
+
+def _resumable(site: Site, run: str, events: Sequence[Event]) -> tuple[Plan, int]:
+    """Given a run and its events, return its plan and the highest fencing token known. Raise Refused if it is over."""
     if not events or events[0]["type"] != "run-started":
         raise Refused(
             _("The run %(run)s ended before it began: its journal holds no plan.") % {"run": run},
@@ -89,24 +112,10 @@ def resume(around: Surroundings, run: str) -> list[Event]:
             hint=_("`lpse-ops report %(run)s` shows what it did.") % {"run": run},
         )
     plan = Plan.from_json(events[0]["plan"])
-    if plan.site != around.site.name:
+    if plan.site != site.name:
         raise Refused(_("The run %(run)s belongs to the site %(site)s.") % {"run": run, "site": plan.site})
-    failures = around.remote.open(plan.hosts)
-    if failures:
-        raise Refused(
-            _("The run cannot go on yet."), reasons=[failure.message for failure in failures.values()]
-        )
-    with SiteLock(around.remote, around.site.repository.name, run) as lock:
-        backlog = [line + "\n" for line in journal.path.read_text().splitlines()]
-        with _recorded(around, plan, journal, backlog) as mirrors:
-            journal.append(
-                "resumed",
-                holder=holder(),
-                controller=socket.gethostname(),
-                token=lock.token,
-                version=__version__,
-            )
-            return _run(around, plan, journal, lock.token, mirrors)
+    tokens = [int(event["token"]) for event in events if "token" in event]
+    return plan, max([*tokens, int(plan.facts.get("token", 0))])
 
 
 def process_started() -> float:
@@ -121,7 +130,9 @@ def process_started() -> float:
 def _run(
     around: Surroundings, plan: Plan, journal: Journal, token: int, mirrors: Sequence[Mirror]
 ) -> list[Event]:
-    context = RunContext(around.site, around.remote, journal.run, token, around.confirm)
+    context = RunContext(
+        around.site, around.remote, journal.run, token, around.confirm, plan_facts=plan.facts
+    )
     engine = Engine(plan, journal, context, mirrors)
     with _interruptible(engine):
         engine.run()
@@ -146,7 +157,7 @@ def _recorded(
         with contextlib.suppress(LpseError):
             channel = around.remote.channel(host, ["journal-append", "--run", journal.run])
             mirrors.append(Mirror(host, channel, backlog))
-    journal.listen(lambda event, _line: around.on_event(event))
+    journal.listen(lambda event, _line: _tell(around, event))
     for mirror in mirrors:
         journal.listen(mirror.listener)
     try:
@@ -155,6 +166,12 @@ def _recorded(
         for mirror in mirrors:
             mirror.close()
         journal.close()
+
+
+def _tell(around: Surroundings, event: Event) -> None:
+    """A terminal that has gone away must not break a step, nor keep an event from the mirrors."""
+    with contextlib.suppress(OSError, ValueError):
+        around.on_event(event)
 
 
 @contextlib.contextmanager

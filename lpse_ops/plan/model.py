@@ -19,7 +19,8 @@ class Step:
     its intent is on disk and mirrored. A step that is not `critical` may fail without stopping the run.
     `floor` marks what design.md counts into the floor of a run: ``act`` (the duration the host itself
     reports), ``wait`` (a declared safety wait of `floor_s` seconds) or nothing. A `proof` is observed again
-    by every resume, even if it stood before: if it no longer holds, the run is superseded.
+    by every resume, even if it stood before: if it no longer holds, the run is superseded. What `again` marks is
+    done again by every resume: it looks, or its effect does not outlive a restart of the host.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Step:
     floor: str = ""
     floor_s: float = 0.0
     proof: bool = False
+    again: bool = False
 
 
 @dataclass(frozen=True)

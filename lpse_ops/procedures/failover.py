@@ -34,6 +34,7 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
         "power": {node: reading.state for node, reading in seen.power.items()},
         "waits": {"reread_after_s": fencing.reread_after_s, "silent_for_s": fencing.silent_for_s},
         "record": choice.record,
+        "token": max((view.state.token or 0 for view in seen.hosts.values() if view.state), default=0),
     }
     return Plan(
         "failover", site.name, steps, facts, dict(options), hosts=(new, repository), declared_dead=(old,)
@@ -154,6 +155,7 @@ def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step,
             deadline_s=15,
             needs=(f"epoch.{new}",),
             undo="release-address",
+            again=True,
         ),
         Step(
             "database.promote",
@@ -176,6 +178,7 @@ def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step,
             deadline_s=start_timeout_s,
             needs=(f"epoch.{new}",),
             undo="application stop",
+            again=True,
             floor="act",
         ),
         Step(
@@ -185,6 +188,7 @@ def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step,
             "clock.check",
             deadline_s=10,
             needs=("loss.confirm",),
+            again=True,
             no_undo=N_("It only looks."),
         ),
         Step(
@@ -195,6 +199,7 @@ def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step,
             deadline_s=30,
             needs=("address.claim", "database.promote", "application.start", "clock.check"),
             undo="deactivate",
+            again=True,
         ),
         Step(
             "verify.outside",
@@ -203,6 +208,7 @@ def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step,
             "verify.outside",
             deadline_s=30,
             needs=("proxy.open",),
+            again=True,
             no_undo=N_("It only looks."),
         ),
     )

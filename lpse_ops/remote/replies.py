@@ -46,13 +46,15 @@ def error_for(host: str, verb: str, exit_code: int, stdout: str, stderr: str) ->
             "run": data.get("run", "?"),
             "since": data.get("since", "?"),
         }
-        return LockHeld(
+        held = LockHeld(
             _("Another run holds the lock on %(host)s: %(holder)s, run %(run)s, since %(since)s.")
             % (at | holder),
             hint=_(
                 "Wait for it, or end it on the machine where it runs; the lock is freed with its connection."
             ),
         )
+        held.run = str(data["run"]) if data.get("run") else None
+        return held
     if exit_code == 2:
         return InternalError(
             _("%(host)s does not understand 'lpse-node %(verb)s': %(told)s") % at,

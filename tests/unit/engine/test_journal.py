@@ -1,11 +1,13 @@
 """The journal: what was acknowledged stays, a torn tail is cut, anything else that changed is found."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
 from lpse_ops.engine.journal import Journal, read_events
-from lpse_ops.errors import FaultsFound, UsageError
+from lpse_ops.errors import FaultsFound, StepFailed, UsageError
 
 
 def written(folder: Path, events: int = 3) -> Path:
@@ -94,3 +96,30 @@ def test_listeners_hear_every_event_in_order(tmp_path: Path) -> None:
     journal.append("b")
     journal.close()
     assert heard == [1, 2]
+
+
+def test_what_could_not_be_written_leaves_no_half_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.create(tmp_path, "run-1")
+    journal.append("a")
+
+    def full(file: int, data: bytes) -> None:
+        os.write(file, data[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lpse_ops.engine.journal._write_all", full)
+        with pytest.raises(StepFailed) as caught:
+            journal.append("b")
+    assert "No space left" in caught.value.message
+    journal.append("c")
+    journal.close()
+    assert [event["type"] for event in read_events(journal.path)] == ["a", "c"]
+
+
+def test_nothing_is_written_after_the_end(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path, "run-1")
+    journal.close()
+    with pytest.raises(StepFailed):
+        journal.append("late")

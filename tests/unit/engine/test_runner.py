@@ -19,6 +19,7 @@ from lpse_ops.remote.fake import FakeFleet
 
 LOG: list[str] = []
 BROKEN: set[str] = set()
+UNSEEN: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +27,12 @@ def _register(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context_module, "_actions", {})
     LOG.clear()
     BROKEN.clear()
+    UNSEEN.clear()
 
     @action("test.log")
     def log(context: RunContext, step: Step) -> Outcome:
+        if step.id in UNSEEN:
+            raise Refused(f"{step.id} cannot be seen")
         if step.id in BROKEN:
             raise StepFailed(f"{step.id} is broken", hint="mend it")
         LOG.append(step.id)
@@ -142,6 +146,71 @@ def test_a_lost_proof_supersedes_the_run(tmp_path: Path) -> None:
     assert "a is broken" in caught.value.reasons
     assert last_status(bench.journal.events) == "superseded"
     assert LOG == ["a"]
+
+
+def test_a_proof_that_cannot_be_seen_leaves_the_run_open(tmp_path: Path) -> None:
+    BROKEN.add("b")
+    bench = Bench(tmp_path, step("a", proof=True), step("b", "a"))
+    with pytest.raises(StepFailed):
+        bench.engine.run()
+    UNSEEN.add("a")
+    with pytest.raises(Refused):
+        bench.again().run()
+    assert last_status(bench.journal.events) == "failed"
+    UNSEEN.clear()
+    BROKEN.clear()
+    bench.again().run()
+    assert bench.statuses() == {"a": "done", "b": "done"}
+
+
+def test_a_lost_proof_does_not_close_a_run_that_acted_on_it(tmp_path: Path) -> None:
+    BROKEN.add("c")
+    steps = (step("a", proof=True), step("b", "a", irreversible=True), step("c", "b"))
+    bench = Bench(tmp_path, *steps)
+    with pytest.raises(StepFailed):
+        bench.engine.run()
+    BROKEN.add("a")
+    with pytest.raises(Refused) as caught:
+        bench.again().run()
+    assert "b" in caught.value.message
+    assert last_status(bench.journal.events) == "failed"
+    BROKEN.clear()
+    bench.again().run()
+    assert bench.statuses() == {"a": "done", "b": "done", "c": "done"}
+
+
+def test_before_the_point_of_no_return_a_resume_looks_at_everything_again(tmp_path: Path) -> None:
+    BROKEN.add("b")
+    steps = (step("fence", irreversible=True), step("p", "fence", proof=True), step("state", "fence"))
+    act = step("b", "p", "state", irreversible=True)
+    bench = Bench(tmp_path, *steps, step("sure", "state"), replace(act, needs=("p", "sure")))
+    bench.journal.append("outcome", step="fence", status="done", facts={})
+    bench.journal.append("outcome", step="p", status="done", facts={})
+    bench.journal.append("outcome", step="state", status="done", facts={})
+    BROKEN.clear()
+    bench.again().run()
+    assert LOG == ["p", "state", "sure", "b"]
+
+
+def test_a_resume_does_again_what_a_restart_undoes(tmp_path: Path) -> None:
+    BROKEN.add("c")
+    steps = (step("p", proof=True), step("a", "p", irreversible=True), step("b", "a", again=True))
+    bench = Bench(tmp_path, *steps, step("c", "b"))
+    with pytest.raises(StepFailed):
+        bench.engine.run()
+    BROKEN.clear()
+    LOG.clear()
+    bench.again().run()
+    assert LOG == ["p", "b", "c"]
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_as_failed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a"), step("b", "a"))
+    bench.journal.listen(lambda event, line: bench.journal.close() if event["type"] == "outcome" else None)
+    bench.journal._lock = threading.RLock()  # type: ignore[assignment]
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    assert "cannot be written" in caught.value.message
 
 
 def test_no_irreversible_act_without_a_mirror(tmp_path: Path) -> None:
