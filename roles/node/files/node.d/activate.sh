@@ -63,4 +63,4 @@ deactivate() {
   say '{"serving":false}'
 }
 
-WHOLE="$WHOLE activate"
+WHOLE="${WHOLE-} activate"

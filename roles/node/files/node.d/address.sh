@@ -92,4 +92,4 @@ silent() {
   say "{\"answered\":$([ -n "$ANSWERED_BY" ] && echo true || echo false),\"by\":$(jnull "$ANSWERED_BY"),\"seconds\":$(since "$begin")}"
 }
 
-WHOLE="$WHOLE address"
+WHOLE="${WHOLE-} address"

@@ -92,4 +92,4 @@ stop_application() {
   systemctl stop "$APP_UNIT" >/dev/null 2>&1
 }
 
-WHOLE="$WHOLE application"
+WHOLE="${WHOLE-} application"

@@ -119,4 +119,4 @@ start_database() {
   done
 }
 
-WHOLE="$WHOLE bringup"
+WHOLE="${WHOLE-} bringup"

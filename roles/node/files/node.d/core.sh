@@ -214,4 +214,4 @@ release_token() { exec 8>&-; }
 # Given a time of `now`, print the seconds since.
 since() { now | awk -v begin="$1" '{ printf "%.3f", $1 - begin }'; }
 
-WHOLE="$WHOLE core"
+WHOLE="${WHOLE-} core"

@@ -44,4 +44,4 @@ writes_now() {
   [ -e "$RUN/open.conf" ] && database_runs && ! is_standby_data
 }
 
-WHOLE="$WHOLE database"
+WHOLE="${WHOLE-} database"

@@ -84,4 +84,4 @@ END
 
 describe_votes() { unconfirmed "$VOTES" | sed 's/^; //'; }
 
-WHOLE="$WHOLE decide"
+WHOLE="${WHOLE-} decide"

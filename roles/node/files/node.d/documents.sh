@@ -17,4 +17,4 @@ documents() {
   say "{\"newest\":$newest,\"files\":$files,\"bytes\":$bytes}"
 }
 
-WHOLE="$WHOLE documents"
+WHOLE="${WHOLE-} documents"

@@ -133,4 +133,4 @@ epoch_adopt() {
   settle
 }
 
-WHOLE="$WHOLE epoch"
+WHOLE="${WHOLE-} epoch"

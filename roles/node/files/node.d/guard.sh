@@ -99,4 +99,4 @@ against_start() {
   esac
 }
 
-WHOLE="$WHOLE guard"
+WHOLE="${WHOLE-} guard"

@@ -37,7 +37,7 @@ raise_token() {
 
 # One answer a line, once the line is on the disk. A line that the end of the input cut short is not taken.
 journal_append() {
-  local file line seq=0
+  local file line seq=0 again=
   options "run" "$@"
   [ -n "$OPT_RUN" ] || usage "journal-append needs --run"
   file=$VAR/journal/$OPT_RUN.jsonl
@@ -48,6 +48,7 @@ journal_append() {
     # What a power cut tore stays a line of its own.
     [ "$(tail -c 1 "$file" | wc -l)" -eq 1 ] || printf '\n' >>"$file"
     seq=$(wc -l <"$file")
+    again=yes
   else
     : >>"$file"
     sync "$VAR/journal"
@@ -60,10 +61,15 @@ journal_append() {
     '{'*'}') ;;
     *) say "{\"error\":\"a line of the journal is one JSON object\"}" && exit 2 ;;
     esac
+    # A resume sends all from the beginning: what is here already is not written twice.
+    if [ -n "$again" ] && printf '%s\n' "$line" | grep -qxFf - "$file"; then
+      say "{\"seq\":$seq}"
+      continue
+    fi
     { printf '%s\n' "$line" >>"$file" && sync "$file"; } || fail "the journal cannot be written: is the disk full?"
     seq=$((seq + 1))
     say "{\"seq\":$seq}"
   done
 }
 
-WHOLE="$WHOLE journal"
+WHOLE="${WHOLE-} journal"

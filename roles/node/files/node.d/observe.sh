@@ -21,7 +21,20 @@ database_query="SELECT json_build_object(
 
 observe() {
   options "" "$@"
-  say "{\"version\":$(jstr "$VERSION"),\"node\":\"$NODE\",\"site\":\"$SITE\",\"time\":$(now),$(observe_host),\"record\":$(observe_record),\"token\":$(observe_token),\"guard\":$(observe_guard),\"database\":$(observe_database),$(observe_service),\"samples\":[$(tail -n 30 "$VAR/samples.jsonl" 2>/dev/null | awk -v mode=list -f "$LIB/json.awk")]}"
+  say "{\"version\":$(jstr "$VERSION"),\"node\":\"$NODE\",\"site\":\"$SITE\",\"time\":$(now),$(observe_host),\"record\":$(observe_record),\"token\":$(observe_token),\"guard\":$(observe_guard),\"database\":$(observe_database),$(observe_service),\"samples\":[$(recent_samples | awk -v mode=list -f "$LIB/json.awk")]}"
+}
+
+# The last 30 good samples, however long ago they were taken, and the first failures after them: what a loss statement
+# stands on, tonight as well as in the morning.
+recent_samples() {
+  [ -r "$VAR/samples.jsonl" ] || return 0
+  awk '
+    /"ok": ?true/ { good[n++ % 30] = $0; failed = 0; next }
+    failed < 5 { bad[failed++] = $0 }
+    END {
+      for (i = (n > 30 ? n - 30 : 0); i < n; i++) print good[i % 30]
+      for (i = 0; i < failed; i++) print bad[i]
+    }' "$VAR/samples.jsonl"
 }
 
 observe_host() {
@@ -104,4 +117,4 @@ END
     "${proxy:-null}" "$([ -e "$RUN/serving" ] && echo true || echo false)"
 }
 
-WHOLE="$WHOLE observe"
+WHOLE="${WHOLE-} observe"

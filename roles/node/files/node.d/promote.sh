@@ -24,4 +24,4 @@ promote() {
   say "{\"promoted\":true,\"seconds\":$(since "$begin"),${line#\{}"
 }
 
-WHOLE="$WHOLE promote"
+WHOLE="${WHOLE-} promote"

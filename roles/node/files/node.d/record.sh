@@ -74,4 +74,4 @@ require_active() {
   [ "$REC_ACTIVE" = "$NODE" ] || refuse "the epoch record (epoch $REC_EPOCH) names $REC_ACTIVE active, not $NODE"
 }
 
-WHOLE="$WHOLE record"
+WHOLE="${WHOLE-} record"

@@ -22,4 +22,4 @@ release() {
   say "{\"released\":true,\"epoch\":$REC_EPOCH}"
 }
 
-WHOLE="$WHOLE release"
+WHOLE="${WHOLE-} release"

@@ -78,4 +78,4 @@ ask_voters() {
   done
 }
 
-WHOLE="$WHOLE voters"
+WHOLE="${WHOLE-} voters"
