@@ -167,6 +167,14 @@ def test_a_torn_line_stays_apart_and_a_cut_one_is_not_taken(node: Helper) -> Non
     assert file.read_text().splitlines() == ['{"event":1}', '{"event":2,"te', '{"event":3}']
 
 
+def test_a_resume_that_sends_all_again_writes_nothing_twice(node: Helper) -> None:
+    node("journal-append", "--run", "r1", stdin='{"event":1}\n{"event":2}\n')
+    answer = node("journal-append", "--run", "r1", stdin='{"event":1}\n{"event":2}\n{"event":3}\n')
+    assert [line["seq"] for line in answer.lines] == [2, 2, 3]
+    file = node.var / "journal" / "r1.jsonl"
+    assert [json.loads(line)["event"] for line in file.read_text().splitlines()] == [1, 2, 3]
+
+
 def test_a_line_that_is_no_object_is_refused(node: Helper) -> None:
     assert node("journal-append", "--run", "r1", stdin="rm -rf\n").code == 2
 
@@ -190,8 +198,16 @@ def test_samples_survive_what_a_power_cut_left(node: Helper) -> None:
     (node.var / "samples.jsonl").write_text("\n".join(lines) + '\n{"time":')
     samples = node("observe").json["samples"]
     assert [sample["time"] for sample in samples] == [
-        number for number in range(11, 40) if number not in (20, 21, 22)
+        number for number in range(7, 40) if number not in (20, 21, 22)
     ]
+
+
+def test_good_samples_are_shown_however_long_the_silence_after_them(node: Helper) -> None:
+    good = [json.dumps({"time": number, "ok": True}) for number in range(3)]
+    bad = [json.dumps({"time": number, "ok": False}) for number in range(3, 900)]
+    (node.var / "samples.jsonl").write_text("\n".join(good + bad) + "\n")
+    samples = node("observe").json["samples"]
+    assert [sample["time"] for sample in samples] == list(range(8))
 
 
 def test_observe_has_every_key_when_nothing_runs(node: Helper) -> None:
