@@ -9,6 +9,7 @@ bounds of what was *acknowledged*; none is a guess at an average.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from lpse_ops.observe.facts import NodeState, Sample
@@ -17,6 +18,8 @@ from lpse_ops.observe.lsn import Lsn
 RATE_WINDOW_S = (
     60.0  # the highest rate of this many seconds before the last sample stands for the time after it
 )
+
+SHORTEST_S = 1.0  # two samples closer than that make no rate
 
 
 @dataclass(frozen=True)
@@ -58,37 +61,71 @@ def held_by(survivor: NodeState) -> Held:
     return Held(place, files, database.last_commit if database else None)
 
 
-def state_loss(samples: Sequence[Sample], active: str, held: Held, now: float) -> Loss:
-    """Given all voters' samples, who was active, what the survivor holds and the time of the power-off, state the loss.
+def state_loss(
+    samplers: Sequence[Sequence[Sample]], active: str, held: Held, now: float, *, alive: bool = False
+) -> Loss:
+    """Given each voter's samples, who was active, what the survivor holds and when the power was off, state the loss.
 
-    `now` is in seconds since 1970. Without a good sample of `active` nothing can be stated: all figures are None.
+    Times are seconds since 1970 by one clock. `alive`: the power was still on when the failover began, so that samples
+    that failed before are no sign of death. Without a good sample of `active` nothing can be stated: all figures are
+    None.
     """
-    good = sorted(
-        (sample for sample in samples if sample.ok and sample.lsn and sample.active in (active, None)),
-        key=lambda sample: sample.time,
-    )
+    seen = [[sample for sample in samples if _counts(sample, active)] for samples in samplers]
+    good = sorted((sample for samples in seen for sample in samples), key=lambda sample: sample.time)
     if not good:
         return Loss(None, None, None, None, None)
     last = good[-1]
-    failed = [sample.time for sample in samples if not sample.ok and sample.time > last.time]
-    until = max(min([*failed, now]), last.time)
+    until = now if alive else min(_first_sign(samplers, last.time, now), now)
+    until = max(until, last.time)
     age = until - last.time
     recent = [sample for sample in good if sample.time >= last.time - RATE_WINDOW_S]
     wal_rate = max(sample.wal_rate or 0.0 for sample in recent)
     document_rate = max((sample.documents.rate or 0.0) if sample.documents else 0.0 for sample in recent)
+    wal_peak, document_peak = _peaks(seen, last.time - RATE_WINDOW_S)
     counted = (last.documents.count or 0) if last.documents else 0
     since = _whole_until(good, held)
     seconds = None if since is None else max(0.0, until - since)
-    documents = max(max(0, counted - held.documents) + document_rate * age, document_rate * (seconds or 0.0))
+    after = max(document_rate, document_peak) * age
+    documents = max(max(0, counted - held.documents) + after, document_rate * (seconds or 0.0))
     newest = last.documents.newest if last.documents else None
     return Loss(
         seconds=None if seconds is None else round(seconds, 2),
-        wal_bytes=max(0, (last.lsn or Lsn(0)) - held.lsn) + math.ceil(wal_rate * age),
+        wal_bytes=max(0, (last.lsn or Lsn(0)) - held.lsn) + math.ceil(max(wal_rate, wal_peak) * age),
         documents=math.ceil(documents),
         observed_at=round(last.time, 3),
         age_s=round(age, 2),
         newest=asdict(newest) if newest else None,
     )
+
+
+def _counts(sample: Sample, active: str) -> bool:
+    return bool(sample.ok and sample.lsn and sample.active in (active, None))
+
+
+def _first_sign(samplers: Sequence[Sequence[Sample]], last: float, now: float) -> float:
+    """Return since when no sampler heard the active node; one alone may have been cut off itself, it proves nothing."""
+    failed = [
+        [sample.time for sample in samples if not sample.ok and sample.time > last] for samples in samplers
+    ]
+    return max(min(times) for times in failed) if failed and all(failed) else now
+
+
+def _peaks(samplers: Sequence[Sequence[Sample]], begin: float) -> tuple[float, float]:
+    """Return the highest growth a second (bytes of log, documents) between two samples since `begin`.
+
+    The rates in the samples are averages over half a minute: a rush in its last seconds hardly moves them.
+    """
+    wal = documents = 0.0
+    for samples in samplers:
+        for one, next_ in pairwise(sorted(samples, key=lambda sample: sample.time)):
+            span = next_.time - one.time
+            if span < SHORTEST_S or one.time < begin or one.lsn is None or next_.lsn is None:
+                continue
+            wal = max(wal, (next_.lsn - one.lsn) / span)
+            if one.documents and next_.documents:
+                grown = (next_.documents.count or 0) - (one.documents.count or 0)
+                documents = max(documents, grown / span)
+    return wal, documents
 
 
 def _whole_until(good: Sequence[Sample], held: Held) -> float | None:

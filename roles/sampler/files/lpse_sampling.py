@@ -23,6 +23,9 @@ EVERY_S = 2.0
 RATE_WINDOW_S = 30.0
 KEPT = 2000
 LONGEST = 4000
+GOOD_KEPT = (
+    100  # good ones stay, however long the active node has not answered: a loss statement stands on them
+)
 
 POSITION = """
 select pg_current_wal_lsn()::text,
@@ -52,7 +55,7 @@ class Rates:
 
 
 class Ring:
-    """The file of samples: the newest `KEPT` to `LONGEST` lines.
+    """The file of samples: the newest `KEPT` to `LONGEST` lines, and the last good ones before them.
 
     It is rewritten in place: this process may not make files where root keeps its own.
     """
@@ -68,7 +71,8 @@ class Ring:
         line = json.dumps(sample, separators=(",", ":")).encode()
         self._lines.append(line)
         if len(self._lines) >= LONGEST:
-            del self._lines[:-KEPT]
+            good = [line for line in self._lines[:-KEPT] if b'"ok":true' in line][-GOOD_KEPT:]
+            self._lines = good + self._lines[-KEPT:]
             self._rewrite()
             return
         os.lseek(self._file, 0, os.SEEK_END)
@@ -117,23 +121,23 @@ class Sampler:
 
         Raise nothing: what could not be seen makes a sample with ``ok`` false and the reason.
         """
-        at = round(time.time(), 3)
         try:
             return self._take()
         except (DatabaseError, LinkError, OSError, ValueError, KeyError) as error:
             if self._database is not None:
                 self._database.close()
                 self._database = None
-            return {"time": at, "ok": False, "error": f"{error}"[:300]}
+            # The time it was noticed, not when it was asked: meanwhile the node may have gone on acknowledging.
+            return {"time": round(time.time(), 3), "ok": False, "error": f"{error}"[:300]}
 
     def _take(self) -> Json:
         if self._database is None:
             self._database = Database(self._conninfo)
         address = self._database.host
         with self._link(address).turn() as link:
+            at = time.time()  # before anything is counted: what comes while we count is of after the sample
             link.send(self._stat)
             documents = link.line(60.0)
-        at = time.time()
         ((position, flushed),) = self._database.query(POSITION)
         if position is None:
             raise ValueError("no position in the log")

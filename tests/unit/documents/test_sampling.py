@@ -130,3 +130,21 @@ def test_samples_are_taken_in_time_and_a_late_one_is_no_fault(
         lpse_sampling.take_forever(sampler, Ring(str(path)), wait)
     assert waits == [1.5, 0.0, pytest.approx(1.9), 0.0]
     assert len(path.read_text().splitlines()) == 4
+
+
+def test_the_ring_keeps_good_samples_through_a_long_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lpse_sampling, "KEPT", 20)
+    monkeypatch.setattr(lpse_sampling, "LONGEST", 50)
+    monkeypatch.setattr(lpse_sampling, "GOOD_KEPT", 3)
+    path = tmp_path / "samples.jsonl"
+    path.touch()
+    ring = Ring(str(path))
+    for number in range(10):
+        ring.append({"time": number, "ok": True})
+    for number in range(10, 500):
+        ring.append({"time": number, "ok": False})
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [sample["time"] for sample in kept if sample["ok"]] == [7, 8, 9]
+    assert len(kept) <= 50
