@@ -34,9 +34,10 @@ lab: setup ## Start a lab named `default`
 lab-down: setup ## Stop that lab
 	$(SUDO) $(BIN)/lpse-ops lab down
 
-bench: setup ## Measure: site load, help, failover
+bench: setup ## Measure: site load, help, commands, failover
 	$(BIN)/python -m benchmarks.site_load
-	if [ -e benchmarks/failover.py ]; then $(SUDO) $(BIN)/python -m benchmarks.failover; fi
+	$(SUDO) $(BIN)/python -m benchmarks.commands
+	$(SUDO) $(BIN)/python -m benchmarks.failover
 
 reference: setup ## Write what is derived from the model and the specs: example site.yml, docs/inventory.md, role READMEs
 	$(BIN)/python scripts/reference.py

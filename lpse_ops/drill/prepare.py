@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,12 +29,12 @@ def prepare(options: DrillOptions, report: Report) -> Lab:
     lab.up(options.release)
     choose_replication(lab, options.replication)
     report(_("Provisioning all hosts ..."))
-    command(lab, "provision")
+    shown(lab, report, "provision")
     set_start_seconds(lab, options.start_seconds)
     report(_("Loading data ..."))
     load(lab, "node1", options)
     report(_("Protecting: the other node becomes a standby ..."))
-    command(lab, "protect")
+    shown(lab, report, "protect")
     return lab
 
 
@@ -87,6 +88,27 @@ def on_host(lab: Lab, host: str, argv: Sequence[str], stdin: str | bytes | None 
     return done.stdout
 
 
+def shown(lab: Lab, report: Report, *words: str) -> None:
+    """Run ``lpse-ops WORDS`` against the lab's site as a process of its own; report what it tells, as it tells it.
+
+    Raise StepFailed, with its last words, if it does not end with 0.
+    """
+    last: deque[str] = deque(maxlen=20)
+    line = site_command(lab, *words)
+    with subprocess.Popen(
+        line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for said in process.stderr or ():
+            report(said.rstrip())
+            last.append(said.strip())
+    if process.returncode != 0:
+        raise StepFailed(
+            _("`lpse-ops %(words)s` ended with exit code %(code)s.")
+            % {"words": " ".join(words), "code": process.returncode},
+            reasons=[said for said in last if said],
+        )
+
+
 def command(lab: Lab, *words: str, expect: Sequence[int] = (0,)) -> dict[str, Any]:
     """Run ``lpse-ops WORDS`` against the lab's site as a process of its own, as a technician would; return its JSON.
 
@@ -123,7 +145,12 @@ def parsed(
 
 def cli(lab: Lab, *words: str) -> list[str]:
     """Return the command line of ``lpse-ops WORDS --site lab:NAME --output json`` for this very installation."""
-    return [sys.executable, "-m", "lpse_ops", *words, "--site", f"lab:{lab.name}", "--output", "json"]
+    return [*site_command(lab, *words), "--output", "json"]
+
+
+def site_command(lab: Lab, *words: str) -> list[str]:
+    """Return the command line of ``lpse-ops WORDS --site lab:NAME`` for this very installation."""
+    return [sys.executable, "-m", "lpse_ops", *words, "--site", f"lab:{lab.name}"]
 
 
 def environment() -> dict[str, str]:
