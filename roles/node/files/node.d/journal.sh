@@ -48,6 +48,8 @@ journal_append() {
     # What a power cut tore stays a line of its own.
     [ "$(tail -c 1 "$file" | wc -l)" -eq 1 ] || printf '\n' >>"$file"
     seq=$(wc -l <"$file")
+    # A line may be here and its writer have died before it was flushed: it is vouched for below.
+    sync "$file" || fail "the journal cannot be flushed to the disk"
     again=yes
   else
     : >>"$file"
