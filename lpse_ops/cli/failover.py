@@ -62,13 +62,16 @@ def failover(
     from lpse_ops.remote.ssh import Fleet
 
     with Fleet(the_site) as fleet:
-        made = _make_plan(the_site, fleet, to, {"yes": yes, "accept_loss": accept_loss})
+        choices = {"yes": yes, "accept_loss": accept_loss}
+        made = _make_plan(the_site, fleet, to, choices)
         if plan:
             from lpse_ops.plan.render import as_text
 
             emit(made.to_json(), lambda: as_text(made))
             return 0
         _ask_to_begin(made, yes)
+        if not yes:  # nobody knows how long the question stood
+            made = _same_plan(made, the_site, fleet, choices)
         timings = {"load": loaded - began, "observe": time.monotonic() - loaded}
         from lpse_ops.engine.session import start
 
@@ -90,12 +93,15 @@ def resume(
     first, and if one no longer holds the run ends as superseded.
     """
     the_site = open_site(site, vault_password_file)
+    from lpse_ops.engine.journal import read_events
     from lpse_ops.engine.runs import latest_run, runs_folder
     from lpse_ops.engine.session import resume as resume_run
     from lpse_ops.remote.ssh import Fleet
 
     name = latest_run(runs_folder(the_site), run)
+    events = read_events(runs_folder(the_site) / f"{name}.jsonl")
     with Fleet(the_site) as fleet:
+        _reconsider(the_site, fleet, events, yes)
         return _finish(resume_run(_around(the_site, fleet, _asker(the_site, yes, accept_loss)), name))
 
 
@@ -134,6 +140,32 @@ def _make_plan(site: "Site", fleet: "Remote", to: str | None, choices: dict[str,
             ),
         )
     return build(site, choice, seen, choices)
+
+
+def _same_plan(made: "Plan", site: "Site", fleet: "Remote", choices: dict[str, Any]) -> "Plan":
+    """Look at the site once more; return the plan of now. Raise Refused if it is no longer the one that was made."""
+    again = _make_plan(site, fleet, made.hosts[0], choices)
+    if again.facts["record"] != made.facts["record"]:
+        raise Refused(
+            _("The site has changed since this plan was made; nothing was changed."),
+            hint=_("`lpse-ops status` shows who is active now."),
+        )
+    return again
+
+
+def _reconsider(site: "Site", fleet: "Remote", events: "list[Event]", yes: bool) -> None:
+    """Before a run that has done nothing yet goes on, see that it is still right: the active node may be well again."""
+    from lpse_ops.engine.runner import GOOD
+    from lpse_ops.plan import Plan
+
+    if not events or events[0]["type"] != "run-started":
+        return
+    plan = Plan.from_json(events[0]["plan"])
+    acts = {step.id for step in plan.steps if step.irreversible}
+    if any(e["type"] == "outcome" and e["status"] in GOOD and e["step"] in acts for e in events):
+        return
+    _ask_to_begin(plan, yes)
+    _same_plan(plan, site, fleet, dict(plan.choices))
 
 
 def _ask_to_begin(plan: "Plan", yes: bool) -> None:

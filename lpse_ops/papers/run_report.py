@@ -74,18 +74,27 @@ def as_text(report: Report) -> str:
 
 
 def _steps(plan: Plan, events: Sequence[Event], zero: float) -> list[dict[str, Any]]:
+    again = {step.id for step in plan.steps if step.again}
     intents: dict[str, Event] = {}
-    outcomes: dict[str, Event] = {}
+    tries: dict[str, tuple[Event, Event]] = {}
     for event in events:
+        if event["type"] not in ("intent", "outcome"):
+            continue
+        name = event["step"]
+        good = name in again and tries.get(name, ({}, {}))[1].get("status") in GOOD
         if event["type"] == "intent":
-            intents[event["step"]] = event
-        elif event["type"] == "outcome":
-            outcomes[event["step"]] = event
+            intents[name] = event
+            if not good:
+                tries[name] = (event, {})
+        elif not (
+            good and event["status"] in GOOD
+        ):  # what a resume only found in place was reached before it
+            tries[name] = (intents.get(name, event), event)
     steps = []
     for step in plan.steps:
-        intent, outcome = intents.get(step.id), outcomes.get(step.id, {})
-        if intent is None:
+        if step.id not in tries:
             continue
+        intent, outcome = tries[step.id]
         steps.append(
             {
                 "id": step.id,

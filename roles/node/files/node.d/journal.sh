@@ -65,6 +65,7 @@ journal_append() {
     esac
     # A resume sends all from the beginning: what is here already is not written twice.
     if [ -n "$again" ] && printf '%s\n' "$line" | grep -qxFf - "$file"; then
+      sync "$file" || fail "the journal cannot be flushed to the disk"
       say "{\"seq\":$seq}"
       continue
     fi
