@@ -49,6 +49,11 @@ class SiteLock:
             )
         self.token = int(reply["token"])
 
+    @property
+    def held(self) -> bool:
+        """Return whether the lock is still held, as far as this end knows."""
+        return self._channel.alive
+
     def __enter__(self) -> Self:
         return self
 

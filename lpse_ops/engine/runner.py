@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from lpse_ops.actions.context import Outcome, RunContext, find_action
@@ -27,11 +27,20 @@ GOOD = ("done", "already")
 class Engine:
     """Runs one plan to its end, or to where it stops; call `run` once."""
 
-    def __init__(self, plan: Plan, journal: Journal, context: RunContext, mirrors: Sequence[Mirror]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        context: RunContext,
+        mirrors: Sequence[Mirror],
+        lock_held: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Given a plan and what it needs; `lock_held` says whether this run still has the lock of the site."""
         self._plan = plan
         self._journal = journal
         self._context = context
         self._mirrors = mirrors
+        self._lock_held = lock_held
         self._results: queue.SimpleQueue[tuple[Step, Outcome | LpseError]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._status: dict[str, str] = {}
@@ -85,7 +94,7 @@ class Engine:
             self._proof_lost(step, error, begun)
         except LpseError as error:  # not seen is not disproved: the run stays open
             self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
-            raise Refused(
+            raise StepFailed(
                 _("The run cannot go on yet: %(step)s could not be observed again.")
                 % {"step": _(step.title)},
                 reasons=[error.message, *error.reasons],
@@ -101,7 +110,7 @@ class Engine:
         acted = [other.id for other in self._plan.steps if self._acts_on_proof(other) and other.id in begun]
         if acted:
             self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
-            raise Refused(
+            raise StepFailed(
                 _("The run has acted on a proof that no longer holds (%(steps)s).")
                 % {"steps": ", ".join(acted)},
                 reasons=reasons,
@@ -174,6 +183,7 @@ class Engine:
         try:
             if step.irreversible:
                 self._demand_mirror(step)
+                self._demand_lock(step)
             outcome = find_action(step.action)(self._context, step)
         except LpseError as error:
             seconds = round(time.monotonic() - started, 3)
@@ -196,6 +206,15 @@ class Engine:
                 % {"step": step.id},
                 reasons=[why_not],
                 hint=_("See that the repository answers and has disk space, then run `lpse-ops resume`."),
+            )
+
+    def _demand_lock(self, step: Step) -> None:
+        """A BMC knows no fencing token: who lost the lock with its connection must not act beside its next holder."""
+        if not self._lock_held():
+            raise StepFailed(
+                _("%(step)s was not begun: the lock of the site was lost with its connection.")
+                % {"step": step.id},
+                hint=_("See that the repository answers, then run `lpse-ops resume`."),
             )
 
     def _raise_for(self, failures: list[tuple[Step, LpseError]]) -> None:

@@ -66,7 +66,7 @@ def start(around: Surroundings, plan: Plan, timings: Mapping[str, float]) -> lis
                 process_started=round(process_started(), 3),
                 timings={name: round(seconds, 3) for name, seconds in timings.items()},
             )
-            return _run(around, plan, journal, lock.token, mirrors)
+            return _run(around, plan, journal, lock, mirrors)
 
 
 def resume(around: Surroundings, run: str) -> list[Event]:
@@ -94,7 +94,7 @@ def resume(around: Surroundings, run: str) -> list[Event]:
                 token=lock.token,
                 version=__version__,
             )
-            return _run(around, plan, journal, lock.token, mirrors)
+            return _run(around, plan, journal, lock, mirrors)
 
 
 def _resumable(site: Site, run: str, events: Sequence[Event]) -> tuple[Plan, int]:
@@ -128,12 +128,12 @@ def process_started() -> float:
 
 
 def _run(
-    around: Surroundings, plan: Plan, journal: Journal, token: int, mirrors: Sequence[Mirror]
+    around: Surroundings, plan: Plan, journal: Journal, lock: SiteLock, mirrors: Sequence[Mirror]
 ) -> list[Event]:
     context = RunContext(
-        around.site, around.remote, journal.run, token, around.confirm, plan_facts=plan.facts
+        around.site, around.remote, journal.run, lock.token, around.confirm, plan_facts=plan.facts
     )
-    engine = Engine(plan, journal, context, mirrors)
+    engine = Engine(plan, journal, context, mirrors, lambda: lock.held)
     with _interruptible(engine):
         engine.run()
     journal.append(

@@ -128,6 +128,13 @@ def _new_can_serve(site: Site, seen: SiteObservation, new: str) -> Iterator[str]
             "theirs": database.system_id,
             "ours": state.record.system_id,
         }
+    view, limit = seen.hosts[new], site.policy.max_clock_offset_s
+    # Found out now and not after the promotion: the public is not let in with a wrong clock.
+    if view.offset_s is not None and abs(view.offset_s) - view.seconds / 2 > limit:
+        yield _(
+            "The clock of %(node)s differs from this machine's by %(offset).1f s; %(limit)g s are allowed. "
+            "Set the one that is wrong."
+        ) % {"node": new, "offset": view.offset_s, "limit": limit}
     if state.zone != site.time_zone:
         yield _("%(node)s is on the zone %(zone)s, the site is on %(expected)s.") % {
             "node": new,

@@ -154,7 +154,7 @@ def test_a_proof_that_cannot_be_seen_leaves_the_run_open(tmp_path: Path) -> None
     with pytest.raises(StepFailed):
         bench.engine.run()
     UNSEEN.add("a")
-    with pytest.raises(Refused):
+    with pytest.raises(StepFailed):
         bench.again().run()
     assert last_status(bench.journal.events) == "failed"
     UNSEEN.clear()
@@ -170,7 +170,7 @@ def test_a_lost_proof_does_not_close_a_run_that_acted_on_it(tmp_path: Path) -> N
     with pytest.raises(StepFailed):
         bench.engine.run()
     BROKEN.add("a")
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(StepFailed) as caught:
         bench.again().run()
     assert "b" in caught.value.message
     assert last_status(bench.journal.events) == "failed"
@@ -218,6 +218,15 @@ def test_no_irreversible_act_without_a_mirror(tmp_path: Path) -> None:
     with pytest.raises(StepFailed) as caught:
         bench.engine.run()
     assert "second machine" in caught.value.message
+    assert LOG == []
+
+
+def test_no_irreversible_act_without_the_lock(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, step("a", irreversible=True))
+    bench.engine._lock_held = lambda: False
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    assert "lock" in caught.value.message
     assert LOG == []
 
 

@@ -1,5 +1,6 @@
 """Failover as pure logic: who takes over, everything that forbids it, and a plan whose order is the safety argument."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ SITE = cast(
         fencing=SimpleNamespace(reread_after_s=2.0, silent_for_s=1.0),
         instance=SimpleNamespace(start_timeout_s=120.0),
         time_zone="Asia/Jakarta",
+        policy=SimpleNamespace(max_clock_offset_s=1.0),
         other=lambda node: "node2" if node == "node1" else "node1",
     ),
 )
@@ -77,6 +79,14 @@ def made() -> Plan:
     choice, _why_not = choose(SITE, seen(), None)
     assert choice is not None
     return build(SITE, choice, seen(), {"yes": True})
+
+
+def test_a_wrong_clock_is_found_out_before_anything_is_done() -> None:
+    observed = seen()
+    off = replace(observed.hosts["node2"], offset_s=-4.0, seconds=0.2)
+    told = reasons(replace(observed, hosts={**observed.hosts, "node2": off}))
+    assert len(told) == 1
+    assert "clock of node2" in told[0]
 
 
 def test_the_standby_takes_over_with_the_next_epoch() -> None:
