@@ -8,7 +8,7 @@ from typing import Any
 from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.errors import StepFailed
 from lpse_ops.i18n import _
-from lpse_ops.observe.power import read_power, set_power
+from lpse_ops.observe.power import PowerReading, read_power, reading, set_power
 from lpse_ops.plan import Step
 from lpse_ops.waiting import wait_until
 
@@ -26,9 +26,17 @@ def power_off(context: RunContext, step: Step) -> Outcome:
             changed=False, facts={"power": "off", "before": before, "read_at": round(time.time(), 3)}
         )
     set_power(context.site, node, "off")
-    if not wait_until(lambda: read_power(context.site, node) == "off", step.deadline_s / 2):
+    # Many a BMC is deaf for a moment while it switches: no answer is asked again, not taken for one.
+    seen: list[PowerReading] = []
+
+    def off() -> bool:
+        seen.append(reading(context.site, node))
+        return seen[-1].state == "off"
+
+    if not wait_until(off, step.deadline_s / 3):
         raise StepFailed(
             _("The BMC of %(node)s took the order, but the power is still on.") % {"node": node},
+            reasons=[seen[-1].error] if seen[-1].error else [],
             hint=_(
                 "Switch %(node)s off by hand (hold the button, or pull the plug), then run `lpse-ops resume`."
             )

@@ -51,7 +51,7 @@ def _fence(site: Site, old: str, new: str) -> tuple[Step, ...]:
             N_("Take the power of the old active node"),
             "controller",
             "fence.power-off",
-            deadline_s=30,
+            deadline_s=45,
             args={"node": old},
             irreversible=True,
             no_undo=N_("Switching it on again is for a person; its return guard then keeps it closed."),
