@@ -1,5 +1,6 @@
 """Fencing: take the power away, and prove that the node is dead before anything is done in its name."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -8,12 +9,14 @@ from typing import Any
 from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.errors import StepFailed
 from lpse_ops.i18n import _
-from lpse_ops.observe.power import PowerReading, read_power, reading, set_power
+from lpse_ops.observe.power import Power, PowerError, PowerReading, read_power, reading, set_power
 from lpse_ops.plan import Step
+from lpse_ops.site import Site
 from lpse_ops.waiting import wait_until
 
 _PORTS = (22, 443, 5432)  # what a living node answers on
 _PROBE_S = 0.4
+_READ_S = 4.0  # for one reading of the power
 
 
 @action("fence.power-off")
@@ -51,16 +54,23 @@ def power_still_off(context: RunContext, step: Step) -> Outcome:
     press the button.
     """
     node = step.args["node"]
-    threading.Event().wait(
-        float(step.args["after_s"])
-    )  # the declared safety wait itself, not a wait for something
-    power = read_power(context.site, node)
+    # The declared safety wait itself, not a wait for something.
+    threading.Event().wait(float(step.args["after_s"]))
+    power = _read_patiently(context.site, node)
     if power != "off":
         raise StepFailed(
             _("The power of %(node)s is on again.") % {"node": node},
             hint=_("Somebody or something switched it on. Look at `lpse-ops status` before anything else."),
         )
     return Outcome(changed=False, facts={"power": power, "read_at": round(time.time(), 3)})
+
+
+def _read_patiently(site: Site, node: str) -> Power:
+    """Read the power; a BMC that does not answer is asked twice more, one that answers is believed at once."""
+    for _attempt in range(2):
+        with contextlib.suppress(PowerError):
+            return read_power(site, node, _READ_S)
+    return read_power(site, node, _READ_S)
 
 
 @action("fence.host-silent")

@@ -10,6 +10,7 @@ from lpse_ops.engine.journal import Event
 from lpse_ops.errors import LpseError
 from lpse_ops.i18n import _
 from lpse_ops.remote import NodeChannel
+from lpse_ops.waiting import wait_until
 
 _ANSWER_S = 10.0  # how long one line may take to be fsynced on the other side
 
@@ -37,14 +38,16 @@ class Mirror:
         """Take one event's line (a journal listener)."""
         self._put(line)
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until everything taken so far is acknowledged; return False if that takes over `seconds` or
-        the mirror broke.
-        """
+    @property
+    def sent(self) -> int:
+        """How many events were taken so far."""
         with self._changed:
-            target = self._sent
-            self._changed.wait_for(lambda: self._acknowledged >= target or self.failure is not None, seconds)
-            return self._acknowledged >= target
+            return self._sent
+
+    def has(self, sent: int) -> bool:
+        """Return whether the other side has that many events on disk."""
+        with self._changed:
+            return self._acknowledged >= sent
 
     def close(self) -> None:
         """Send what is left and close the channel."""
@@ -76,8 +79,12 @@ class Mirror:
 
 
 def unacknowledged(mirrors: Sequence[Mirror], seconds: float) -> str:
-    """Return "" once at least one mirror has all events on disk, else why none has, after at most `seconds`."""
-    if any(mirror.wait(seconds) for mirror in mirrors):
+    """Return "" once at least one mirror has all events so far on disk, else why none has, after at most `seconds`.
+
+    All are waited for at once: one that hangs costs nothing while another answers.
+    """
+    wanted = [(mirror, mirror.sent) for mirror in mirrors]
+    if wait_until(lambda: any(mirror.has(sent) for mirror, sent in wanted), seconds, every=0.005):
         return ""
     reasons = [f"{mirror.host}: {mirror.failure or _('no answer in time')}" for mirror in mirrors]
     return "; ".join(reasons) or _("no mirror is connected")

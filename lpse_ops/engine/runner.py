@@ -199,7 +199,7 @@ class Engine:
         return outcome
 
     def _demand_mirror(self, step: Step) -> None:
-        why_not = unacknowledged(self._mirrors, scaled(_MIRROR_S))
+        why_not = unacknowledged(self._mirrors, _MIRROR_S)
         if why_not:
             raise StepFailed(
                 _("%(step)s was not begun: its intent could not be stored on a second machine.")

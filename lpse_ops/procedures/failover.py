@@ -136,7 +136,8 @@ def _decide(old: str, new: str, repository: str, record: Mapping[str, Any]) -> t
                 "epoch.write",
                 deadline_s=15,
                 args={"record": dict(record)},
-                needs=("loss.confirm",),
+                # The repository first: a record that only the new node knew would be lost with it.
+                needs=("loss.confirm",) if host == repository else (f"epoch.{repository}",),
                 irreversible=True,
                 no_undo=N_("An epoch only rises; another failover raises it again."),
             )
