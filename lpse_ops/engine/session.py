@@ -28,6 +28,7 @@ from lpse_ops.site import Site
 
 Confirm = Callable[[str, Facts], Facts]
 OnEvent = Callable[[Event], None]
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENDED = ("done", "incomplete", "superseded")
 
 
@@ -176,14 +177,19 @@ def _tell(around: Surroundings, event: Event) -> None:
 
 @contextlib.contextmanager
 def _interruptible(engine: Engine) -> Iterator[None]:
-    """The first Ctrl-C stops between two steps; the second one at once. Both leave a run that can be resumed."""
+    """The first Ctrl-C (or end of the terminal, or SIGTERM) stops between two steps, the second one at once.
+
+    Both leave a run that can be resumed.
+    """
 
     def first(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in _STOPPING:
+            signal.signal(number, signal.default_int_handler)
         engine.stop()
 
-    before: Any = signal.signal(signal.SIGINT, first)
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, first) for number in _STOPPING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,6 +1,9 @@
 """Whole drills under ledger load: what is lost is what was stated, and the old node stays shut when it comes back."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from lpse_ops.drill.prepare import choose_replication, load
 from lpse_ops.lab.lab import Lab
 from lpse_ops.papers.drill_report import write
 from lpse_ops.waiting import wait_until
-from tests.drills.bench import lpse_ops, served_by, sql, told
+from tests.drills.bench import ROOT, lpse_ops, served_by, sql, told
 
 SAMPLE_S = 2.0
 
@@ -48,7 +51,9 @@ def test_power_cut(protected_lab: Lab, release: str, tmp_path: Path) -> None:
     assert (result["verification"]["failed"], result["verification"]["skipped"]) == (0, 0)
     assert result["notices"] > 0, "the public saw the notice while the node came up"
     check_the_report(result, tmp_path)
+    the_record_can_be_read(protected_lab, result["run"])
     old_node_stays_shut(protected_lab)
+    hosts_follow_the_record(protected_lab)
 
 
 def old_node_stays_shut(lab: Lab) -> None:
@@ -68,6 +73,44 @@ def old_node_stays_shut(lab: Lab) -> None:
     assert "open.conf" in by_wrapper.stdout + by_wrapper.stderr
     assert lab.run("node1", ["pg_isready", "-q"]).returncode != 0
     assert served_by(lab, "node2") == []
+
+
+def the_record_can_be_read(lab: Lab, run: str) -> None:
+    """Report and journal of the run, for programs and for people."""
+    assert told(lpse_ops(lab, "report"))["run"] == run
+    assert told(lpse_ops(lab, "journal", "list"))[-1] == {"run": run, "status": "incomplete"}
+    assert told(lpse_ops(lab, "journal", "show"))[0]["type"] == "run-started"
+    assert told(lpse_ops(lab, "journal", "verify"))["run"] == run
+    for words in (["report", run], ["journal", "show", run], ["journal", "list"]):
+        shown = subprocess.run(
+            [sys.executable, "-m", "lpse_ops", *words, "--site", f"lab:{lab.name}"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shown.stdout.strip()
+
+
+def hosts_follow_the_record(lab: Lab) -> None:
+    """Rerun after the failover, provision and protect make of each host what the epoch record says, not what it was."""
+    again = lpse_ops(lab, "provision")
+    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
+    assert served_by(lab, "node2") == []
+    assert lab.run("node1", ["pg_isready", "-q"]).returncode != 0
+
+    refused = lpse_ops(lab, "protect")
+    assert refused.returncode == 3, refused.stdout[-3000:] + refused.stderr[-3000:]
+    assert "--replace" in refused.stdout
+
+    replaced = lpse_ops(lab, "protect", "--replace", "node1", "--yes")
+    assert replaced.returncode == 0, replaced.stdout[-3000:] + replaced.stderr[-3000:]
+    assert served_by(lab, "node2") == []
+    assert "superseded-" in lab.run("node1", ["sh", "-c", "ls /var/lib/postgresql/*/"]).stdout
+    status = lpse_ops(lab, "status")
+    assert status.returncode == 0, status.stdout
+    assert (told(status)["active"], told(status)["protection"]) == ("node2", "protected")
 
 
 @pytest.mark.parametrize("cut_s", [10.0])

@@ -42,8 +42,9 @@ activate() {
     # shellcheck disable=SC2086
     refuse $reasons
   fi
-  # The follower would fetch from whoever was active before: rule 9.
-  systemctl stop --no-block lpse-follow.service >/dev/null 2>&1 || true
+  # The follower would fetch from whoever was active before: rule 9. A host that never followed has no such unit.
+  systemctl stop lpse-follow.service >/dev/null 2>&1 || true
+  [ "$(unit_state lpse-follow.service)" != active ] || fail "lpse-follow.service does not stop: $(unit_words lpse-follow.service)"
   open_to_public || fail "$RUN/serving cannot be written"
   say "{\"serving\":true,\"already\":$already,\"seconds\":$(since "$begin")}"
 }

@@ -11,6 +11,8 @@ promote() {
   require_active
   # The door first: from here on a crash and a restart of PostgreSQL on this host come up again.
   open_guard active "epoch $REC_EPOCH, promoted by run $OPT_RUN" || fail "$RUN/open.conf cannot be written"
+  # Rule 9: from here on nothing is fetched from whoever was active before.
+  systemctl stop --no-block lpse-follow.service >/dev/null 2>&1 || true
   if ! database_runs; then
     systemctl start "$PG_UNIT" >/dev/null 2>&1 || fail "PostgreSQL does not start: see journalctl -u $PG_UNIT"
   fi
