@@ -24,6 +24,8 @@ ANSWERS = "answers"
 # An echo request and its answer (RFC 792); the machine need not have ping.
 PING = """
 import socket, struct, sys
+
+pytestmark = pytest.mark.one_release
 request = struct.pack("!BBHHH", 8, 0, 0xF7FF - 7, 0, 7)
 with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as s:
     s.settimeout(1)

@@ -199,6 +199,7 @@ def test_reset_undoes_files_faults_and_power(bare_lab: Lab) -> None:
     assert int(out(lab, "node1", "df", "-B1", "--output=avail", "/").split()[-1]) > 3e9
 
 
+@pytest.mark.one_release
 def test_snapshots_can_be_visited_in_any_order_and_keep_who_was_off(bare_lab: Lab) -> None:
     lab = bare_lab
     out(lab, "node1", "sh", "-c", "echo 1 > /root/state")
@@ -259,6 +260,7 @@ def test_a_reboot_from_within_is_a_reboot(bare_lab: Lab) -> None:
 # ---------------------------------------------------------------- two labs, no trace
 
 
+@pytest.mark.one_release
 def test_up_and_down_twice_beside_another_lab_leave_nothing(lab: Lab, extra: Lab, release: str) -> None:
     assert cleanup.leftovers(LabNames(NAME)) == []
     for _round in range(2):
@@ -276,6 +278,7 @@ def test_up_and_down_twice_beside_another_lab_leave_nothing(lab: Lab, extra: Lab
     assert all(h.ssh for h in lab.status().hosts)
 
 
+@pytest.mark.one_release
 def test_a_second_up_is_refused(lab: Lab, release: str) -> None:
     code, _stdout, stderr = finished(command("up", "--name", lab.name, "--release", release))
     assert code == 2
@@ -284,6 +287,7 @@ def test_a_second_up_is_refused(lab: Lab, release: str) -> None:
     assert all(h.ssh for h in lab.status().hosts)
 
 
+@pytest.mark.one_release
 @pytest.mark.parametrize("moment", ["network", "disks", "booting"])
 def test_killed_in_the_middle(extra: Lab, release: str, moment: str) -> None:
     reached = {
@@ -307,6 +311,7 @@ def test_killed_in_the_middle(extra: Lab, release: str, moment: str) -> None:
     assert cleanup.leftovers(extra.names) == []
 
 
+@pytest.mark.one_release
 def test_somebody_else_at_work_on_the_lab(extra: Lab, release: str) -> None:
     process = command("up", "--name", NAME, "--release", release)
     assert wait_until(extra.names.lock_file.exists, 60, every=0.01)
@@ -319,6 +324,7 @@ def test_somebody_else_at_work_on_the_lab(extra: Lab, release: str) -> None:
 # ---------------------------------------------------------------- what a machine may lack
 
 
+@pytest.mark.one_release
 def test_no_disk_space(extra: Lab, release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(tmp_path)])
     try:
@@ -331,6 +337,7 @@ def test_no_disk_space(extra: Lab, release: str, tmp_path: Path, monkeypatch: py
         tools.run(["umount", str(tmp_path)])
 
 
+@pytest.mark.one_release
 def test_missing_programs(extra: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tools, "PATH", str(tmp_path))
     with pytest.raises(LabError, match="systemd-nspawn") as caught:
@@ -338,6 +345,7 @@ def test_missing_programs(extra: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "systemd-container" in caught.value.hint
 
 
+@pytest.mark.one_release
 def test_wrong_words_on_the_command_line() -> None:
     for words, said in (
         (["up", "--name", "Not_A_Name"], "cannot be the name"),
@@ -357,6 +365,7 @@ def test_wrong_words_on_the_command_line() -> None:
         assert "Traceback" not in stderr
 
 
+@pytest.mark.one_release
 def test_an_interrupted_image_build_leaves_no_half_entry(
     extra: Lab, release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,6 +383,7 @@ def test_an_interrupted_image_build_leaves_no_half_entry(
     assert list((cache / "images").iterdir()) == []
 
 
+@pytest.mark.one_release
 def test_bmcs_and_controllers_have_networks_of_their_own(lab: Lab) -> None:
     for name in (*CONTROLLERS, *BMCS.values()):
         assert "198.51.100." in out(lab, name, "ip", "-o", "-4", "address", "show", "dev", "host0")

@@ -72,6 +72,7 @@ def test_one_node_alone_has_enough_checks(site: Lab) -> None:
     assert {test["host"] for test in result["tests"]} == {ACTIVE, ""}
 
 
+@pytest.mark.one_release
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
 def test_planted_fault_is_found(site: Lab, fault: Fault) -> None:
     lab = site

@@ -24,6 +24,8 @@ from lpse_ops.waiting import wait_until
 from tests.lab.standin.conftest import NewInstance
 from tests.lab.standin.host import CONTEXT, Cluster, Instance, Local
 
+pytestmark = pytest.mark.one_release
+
 ERROR = "Maaf, terjadi error pada aplikasi SPSE"
 
 

@@ -8,9 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from lpse_ops.waiting import wait_until
 from tests.lab.standin.conftest import NewInstance
 from tests.lab.standin.host import STATUS_KEY, Cluster, Instance, cluster_folder, free_port
+
+pytestmark = pytest.mark.one_release
 
 ERROR = "Maaf, terjadi error pada aplikasi SPSE"
 

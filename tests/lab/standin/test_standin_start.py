@@ -15,6 +15,8 @@ from lpse_ops.waiting import scaled, wait_until
 from tests.lab.standin.conftest import NewInstance
 from tests.lab.standin.host import STATUS_KEY, Cluster, Instance, free_port
 
+pytestmark = pytest.mark.one_release
+
 LEFT_OVER = "The server.pid already exists. Is the server already running?"
 
 
