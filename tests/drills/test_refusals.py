@@ -125,20 +125,14 @@ def test_a_second_run_while_one_holds_the_lock(protected_lab: Lab) -> None:
         "--holder",
         "ani@here:1",
     ]
-    held = subprocess.Popen(
-        protected_lab.command("repository", verb),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert held.stdin is not None
-    assert held.stdout is not None
-    assert "token" in held.stdout.readline()
-    try:
+    with subprocess.Popen(
+        protected_lab.command("repository", verb), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as held:
+        assert held.stdin is not None
+        assert held.stdout is not None
+        assert "token" in held.stdout.readline()
         found = error(lpse_ops(protected_lab, "failover", "--yes"), 6)
-    finally:
         held.stdin.close()
-        held.wait(20)
     assert "ani@here" in all_said(found)
 
 

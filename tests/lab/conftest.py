@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lpse_ops.lab.lab import Lab
-from lpse_ops.waiting import scaled
+from lpse_ops.waiting import scaled, wait_until
 
 ROOT = Path(__file__).parents[2]
 STATES = ("bare", "provisioned", "protected")
@@ -48,6 +48,7 @@ def bring_to(lab: Lab, state: str) -> None:
     """Put `lab` into `state`, making its snapshot (and those before it) if there is none."""
     if state in lab.snapshots():
         lab.reset(state)
+        settle(lab, state)
         return
     before = STATES.index(state) - 1
     if before >= 0:
@@ -56,6 +57,18 @@ def bring_to(lab: Lab, state: str) -> None:
         # 5: done but incomplete, which a site without its standby is.
         assert done.returncode in {0, 5}, f"{done.args}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     lab.snapshot(state)
+    settle(lab, state)
+
+
+def settle(lab: Lab, state: str) -> None:
+    """Wait until what the hosts bring up by themselves after a start is up: node1 serves, node2 follows it."""
+    if state != "bare":
+        serving = ["test", "-e", "/run/lpse/serving"]
+        assert wait_until(lambda: lab.run("node1", serving).returncode == 0, 120), "node1 does not serve"
+    if state == "protected":
+        assert wait_until(lambda: lpse_ops(lab, "status").returncode == 0, 120), lpse_ops(
+            lab, "status"
+        ).stdout
 
 
 @pytest.fixture(scope="session", params=RELEASES, ids=lambda release: f"debian{release}")
