@@ -33,6 +33,8 @@ class LpseError(Exception):
         self.message = message
         self.hint = hint
         self.reasons = tuple(reasons)
+        for reason in self.reasons:  # so that a traceback, where one is shown at all, tells them too
+            self.add_note(reason)
 
 
 class InternalError(LpseError):
