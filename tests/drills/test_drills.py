@@ -62,7 +62,7 @@ def old_node_stays_shut(lab: Lab) -> None:
     version = lab.run("node1", ["ls", "/etc/postgresql"]).stdout.strip()
 
     def guard() -> dict[str, Any]:
-        return dict(json.loads(lab.run("node1", ["lpse-node", "guard", "show"]).stdout))
+        return dict(json.loads(lab.run("node1", ["lpse-node", "guard", "show"]).stdout)["guard"])
 
     assert wait_until(lambda: guard().get("state") == "superseded", 60), guard()
     assert "node2" in guard()["reason"]
@@ -115,7 +115,7 @@ def hosts_follow_the_record(lab: Lab) -> None:
 
 @pytest.mark.parametrize("cut_s", [10.0])
 def test_links_cut_before_the_power(protected_lab: Lab, release: str, tmp_path: Path, cut_s: float) -> None:
-    chosen = options(tmp_path, release, before_s=20.0, after_s=5.0, cut_links_s=cut_s)
+    chosen = options(tmp_path, release, before_s=20.0, cut_links_s=cut_s)
     seeded(protected_lab, chosen)
 
     result = drill(protected_lab, chosen, print)
