@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lpse_ops.drill.prepare import cli, on_host
+from lpse_ops.engine.runs import runs_folder
 from lpse_ops.lab.lab import Lab
+from lpse_ops.site import load_site
 from lpse_ops.waiting import scaled
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,12 @@ def told(done: subprocess.CompletedProcess[str]) -> Any:
     """Return the JSON that a command printed; a failed assertion shows all it said."""
     assert done.stdout.strip(), f"exit {done.returncode}: {done.stderr[-3000:]}"
     return json.loads(done.stdout)
+
+
+def forget_runs(lab: Lab) -> None:
+    """Remove the journals that earlier tests left on the controller."""
+    for journal in runs_folder(load_site(f"lab:{lab.name}", secrets=False)).glob("*.jsonl"):
+        journal.unlink()
 
 
 def killed(done: subprocess.CompletedProcess[str]) -> bool:
@@ -71,6 +78,3 @@ def served_by(lab: Lab, node: str) -> list[str]:
         ("tender list", get(lab, "/eproc4/lelang"), 200),
     )
     return [f"{what}: {found!r}, not {want!r}" for what, found, want in wanted if found != want]
-
-
-PYTHON = sys.executable

@@ -8,7 +8,7 @@ import pytest
 from lpse_ops.engine.runs import runs_folder
 from lpse_ops.lab.lab import Lab
 from lpse_ops.site import load_site
-from tests.drills.bench import get, killed, lpse_ops, served_by, told
+from tests.drills.bench import forget_runs, get, killed, lpse_ops, served_by, told
 
 STEPS = (
     "fence.power-off",
@@ -52,8 +52,7 @@ CASES = [("after", step) for step in STEPS] + [
 
 @pytest.mark.parametrize(("moment", "step"), CASES)
 def test_killed_and_resumed(protected_lab: Lab, moment: str, step: str) -> None:
-    for journal in runs_folder(load_site(f"lab:{protected_lab.name}", secrets=False)).glob("*.jsonl"):
-        journal.unlink()
+    forget_runs(protected_lab)
     protected_lab.power_cut("node1")
     dead = lpse_ops(protected_lab, "failover", "--yes", LPSE_OPS_KILL_AT=f"{moment}:{step}")
     assert killed(dead), f"exit {dead.returncode}: {dead.stdout[-2000:]}{dead.stderr[-2000:]}"
