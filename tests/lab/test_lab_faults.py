@@ -14,6 +14,8 @@ from lpse_ops.lab.lab import Lab
 from lpse_ops.site import vault
 from lpse_ops.waiting import wait_until
 
+pytestmark = pytest.mark.one_release
+
 NODE1, NODE2 = "198.51.100.11", "198.51.100.12"
 BMC = "198.51.100.21"
 REFUSED = "refused"
@@ -24,8 +26,6 @@ ANSWERS = "answers"
 # An echo request and its answer (RFC 792); the machine need not have ping.
 PING = """
 import socket, struct, sys
-
-pytestmark = pytest.mark.one_release
 request = struct.pack("!BBHHH", 8, 0, 0xF7FF - 7, 0, 7)
 with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as s:
     s.settimeout(1)
