@@ -340,7 +340,8 @@ def start_command(host: HostFile) -> list[str]:
     """Return the command that mounts disk and root of `host` in a mount namespace of its own and boots it."""
     upper = host.disk / "layers" / host.upper
     lower = [str(host.disk / "layers" / layer / "upper") for layer in reversed(host.layers)]
-    options = f"lowerdir={':'.join([*lower, host.image])},upperdir={upper}/upper,workdir={upper}/work"
+    # redirect_dir: a folder of a lower layer can be renamed, as on any disk (a database is moved aside that way).
+    options = f"redirect_dir=on,lowerdir={':'.join([*lower, host.image])},upperdir={upper}/upper,workdir={upper}/work"
     kept = " ".join([*host.layers, host.upper, *host.kept])
     files = [str(host.image_file), str(host.disk), str(upper), kept, options, str(host.root)]
     return [
