@@ -46,7 +46,7 @@ def test_closing_a_layer_puts_a_new_one_on_top(node: HostFile) -> None:
     assert (twice.layers, twice.upper) == (["0", "1"], "2")
     layers = f"{node.base}/disk/layers"
     # The newest layer is the first to be asked, the image the last.
-    assert options(twice).split(",")[0] == f"lowerdir={layers}/1/upper:{layers}/0/upper:/cache/images/1/root"
+    assert options(twice).split(",")[1] == f"lowerdir={layers}/1/upper:{layers}/0/upper:/cache/images/1/root"
     assert f"upperdir={layers}/2/upper" in options(twice)
 
 
