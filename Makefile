@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo --preserve-env)
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 BUILD := build
 
-.PHONY: help setup drill test lint format lab lab-down bench reference translations wheel lock clean
+.PHONY: help setup setup-tests drill test lint format lab lab-down bench reference translations wheel lock clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,11 +15,14 @@ help: ## Show the targets
 setup: ## Install what is missing: system packages (apt), .venv
 	@scripts/setup.sh
 
+setup-tests: setup
+	@scripts/setup.sh tests
+
 drill: setup ## The whole drill in a lab: provision, protect, power cut, failover, proof in build/drill
 	@mkdir -p $(BUILD)/drill
 	$(SUDO) $(BIN)/lpse-ops drill lab
 
-test: setup ## All tests, in stages, with counts
+test: setup-tests ## All tests, in stages, with counts
 	$(BIN)/python scripts/test.py
 
 lint: setup ## ruff, mypy, yamllint, shellcheck, ansible-lint

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All set-up on a fresh Debian 12 or 13: packages of the system, then the virtual environment in .venv.
-# Installs nothing that is there already; says what it installs.
+# Installs nothing that is there already; says what it installs. `setup.sh tests` also installs what only tests need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,8 @@ PACKAGES=(
   openipmi ipmitool iputils-arping gnupg dpkg apt openssh-client openssl debian-archive-keyring
   default-jdk-headless
 )
+# The stand-in is tested on this machine, without a lab host: against a cluster of its own in a temporary folder.
+[ "${1:-}" != tests ] || PACKAGES+=(postgresql libpostgresql-jdbc-java)
 UV_VERSION=0.13.9
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -30,6 +32,17 @@ is_installed() {
   case "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" in installed) return 0 ;; esac
   # Any Java compiler does.
   [ "$1" = default-jdk-headless ] && command -v javac >/dev/null
+}
+
+# Programs are wanted, not a server: without this file the package makes a cluster and starts it.
+keep_postgresql_quiet() {
+  local settings=/etc/postgresql-common/createcluster.conf
+  if [ -e "$settings" ]; then
+    return
+  fi
+  say "writing $settings, so that the package postgresql starts no server on this machine"
+  as_root install -d -m 755 /etc/postgresql-common
+  echo 'create_main_cluster = false' | as_root tee "$settings" >/dev/null
 }
 
 install_packages() {
@@ -55,6 +68,7 @@ install_packages() {
   fi
   say "installing with apt-get: ${missing[*]}"
   as_root apt-get update -qq
+  case " ${missing[*]} " in *" postgresql "*) keep_postgresql_quiet ;; esac
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 

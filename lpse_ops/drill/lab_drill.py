@@ -139,6 +139,7 @@ def _result(
             "release": options.release,
             "replication": options.replication,
             "writers": options.writers,
+            "writer_seconds": options.writers * (options.before_s + options.after_s),
             "cut_links_s": options.cut_links_s,
             "start_seconds": options.start_seconds,
             "power_cut": round(outage.power_cut, 3),

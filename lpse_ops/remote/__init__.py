@@ -1,6 +1,6 @@
 """The way to the hosts: what a caller sees of it, whether real (`remote.ssh`) or scripted (`remote.fake`).
 
-Only modules of this package import paramiko, fabric or ansible_runner.
+Only modules of this package import paramiko or ansible_runner.
 """
 
 from collections.abc import Mapping, Sequence

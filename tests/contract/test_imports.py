@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "cli": {"*"},
     "__main__": {"cli"},
 }
-HEAVY = {"fabric", "invoke", "paramiko", "ansible_runner", "ansible"}
+HEAVY = {"paramiko", "ansible_runner", "ansible"}
 PURE = ("plan", "procedures", "site", "errors")
 
 

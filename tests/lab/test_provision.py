@@ -168,8 +168,8 @@ def test_wrong_vault_password(provisioned_lab_of_module: Lab, tmp_path: Path) ->
 def test_changed_host_key_is_refused(provisioned_lab_of_module: Lab) -> None:
     known = provisioned_lab_of_module.site_folder / "known_hosts"
     lines = known.read_text().splitlines()
-    first = next(line for line in lines if line.startswith("198.51.100.11 "))
-    other = next(line for line in lines if line.startswith("198.51.100.12 "))
+    first = next(line for line in lines if line.startswith("198.51.100.11,"))
+    other = next(line for line in lines if line.startswith("198.51.100.12,"))
     swapped = " ".join([first.split()[0], *other.split()[1:]])
     with edited(known, "\n".join(swapped if line == first else line for line in lines) + "\n"):
         code, result = provision(provisioned_lab_of_module)
