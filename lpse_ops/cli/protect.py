@@ -193,7 +193,8 @@ def _refuse_or_fail(result: "PlaybookResult") -> None:
     if result.failed and all(failure.task.startswith("Refuse") for failure in result.failed):
         raise Refused(_("The other node was not made a standby."), reasons=reasons)
     if dark and not reasons:
-        raise UnreachableError(
+        kind = StepFailed if any(result.changed.values()) else UnreachableError
+        raise kind(
             _("Hosts were lost on the way; a copy that was begun goes on without this connection."),
             reasons=dark,
             hint=_("Bring them back, then run the same command again: it goes on where it stopped."),

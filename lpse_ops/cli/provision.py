@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lpse_ops.site import Site
 
 # The task of playbooks/tasks/active.yml before which nothing is changed.
-DECISION = "Refuse what cannot be decided"
+REFUSING = "Refuse "  # so begin the names of tasks that judge before anything is changed
 
 
 def provision(
@@ -157,17 +157,19 @@ def _conclude(result: "PlaybookResult", targets: list[str], check: bool) -> None
         _("%(host)s does not answer any more: %(why)s") % {"host": host, "why": why}
         for host, why in result.unreachable.items()
     ]
+    untouched = not any(result.changed.values())
     if dark and not reasons:
-        raise UnreachableError(
+        kind = UnreachableError if untouched else StepFailed
+        raise kind(
             _("Hosts were lost on the way; what was done on them stays, the rest is missing."),
             reasons=dark,
             hint=_("Bring them back, then run the same command again: it goes on where it stopped."),
         )
-    if reasons and all(failure.task == DECISION for failure in result.failed):
+    if reasons and untouched and all(failure.task.startswith(REFUSING) for failure in result.failed):
         raise Refused(
-            _("Nothing was changed: the hosts do not agree on who is active."),
-            reasons=reasons,
-            hint=_("`lpse-ops status` shows what every host knows."),
+            _("Provisioning is refused; nothing was changed."),
+            reasons=[f"{failure.host}: {failure.message}" for failure in result.failed],
+            hint=_("Remove the reason; `lpse-ops status` shows what every host knows."),
         )
     if reasons:
         raise StepFailed(

@@ -158,6 +158,14 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """The fullest of the file systems that the host's work needs: where it is mounted, megabytes free on it."""
+
+    mount: str
+    free_mb: int
+
+
+@dataclass(frozen=True)
 class NodeState:
     """All that a host says about itself."""
 
@@ -168,6 +176,7 @@ class NodeState:
     boot_id: str | None
     uptime_s: float | None
     zone: str | None
+    disk: Disk | None
     clock: Clock | None
     record: Record | None
     token: int | None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SAMPLE_AGE_S = 10.0
 PASS_AGE_S = 10.0
+LOW_DISK_MB = 1024  # room for one upload of the 800 MB that the proxy lets through (field guide, section 3)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def judge(site: "Site", seen: SiteObservation) -> SiteStatus:
         *(_active(site, seen, active) if active else ()),
         *(_standby(site, seen, standby) if standby else ()),
         *gaps,
+        *_disks(seen),
         *_clocks(site, seen),
     ]
     samples = _samples(seen, active)
@@ -141,9 +143,19 @@ def _active(site: "Site", seen: SiteObservation, active: str) -> Iterator[str]:
         yield _("The guard of the active node %(node)s is %(state)s: %(reason)s") % (
             at | {"state": state.guard.state, "reason": state.guard.reason}
         )
+    faults = list(_not_serving(state, at))
+    yield from faults
+    if faults and state.guard and state.guard.state in ("active", "released"):
+        yield _("The guard of %(node)s says: %(reason)s") % (at | {"reason": state.guard.reason})
+
+
+def _not_serving(state: NodeState, at: Mapping[str, str]) -> Iterator[str]:
+    """Yield what keeps the active node from serving."""
     database = state.database
     if database is None or not database.running:
         yield _("The database of the active node %(node)s is not running.") % at
+    elif database.in_recovery is None:
+        yield _("The database of the active node %(node)s runs, but answers no query.") % at
     elif database.in_recovery:
         yield _("The database of the active node %(node)s is read-only.") % at
     if state.application is None or not state.application.ready:
@@ -185,6 +197,8 @@ def _gaps(site: "Site", seen: SiteObservation, active: str | None, standby: str 
     database = here.database
     if database is None or not database.running:
         yield _("The database of the standby %(node)s is not running.") % at
+    elif database.in_recovery is None:
+        yield _("The database of the standby %(node)s runs, but answers no query.") % at
     elif not database.in_recovery:
         yield _("The database of the standby %(node)s is open for writes.") % at
     else:
@@ -236,6 +250,17 @@ def _follower_gaps(here: NodeState, follower: Follower | None, standby: str) -> 
         )
     if follower.state == "following" and follower.error:
         yield _("Documents on %(node)s: %(why)s") % (at | {"why": follower.error})
+
+
+def _disks(seen: SiteObservation) -> Iterator[str]:
+    for name, view in seen.hosts.items():
+        disk = view.state.disk if view.state else None
+        if disk is not None and disk.free_mb < LOW_DISK_MB:
+            yield _("Only %(free)s MB are free on %(mount)s of %(host)s.") % {
+                "free": disk.free_mb,
+                "mount": disk.mount,
+                "host": name,
+            }
 
 
 def _protection(seen: SiteObservation, active: str | None, standby: str | None, gaps: list[str]) -> str:

@@ -25,14 +25,18 @@ def judge(report: Mapping[str, Any]) -> list[str]:
     enough = round(report["drill"]["writer_seconds"] * ENOUGH_ACKNOWLEDGED_PER_WRITER_SECOND)
     if report["acknowledged"] < max(1, enough):
         findings.append(
-            _("Only %(n)s writes were acknowledged; a drill of this length proves little with fewer than %(enough)s.")
+            _(
+                "Only %(n)s writes were acknowledged; a drill of this length proves little with fewer than %(enough)s."
+            )
             % {"n": report["acknowledged"], "enough": max(1, enough)}
         )
     if report["unexpected"]:
         findings.append(_("%(n)s writes are there that nobody attempted.") % {"n": report["unexpected"]})
     if report["lost"] and documents is None:
         findings.append(
-            _("%(lost)s acknowledged writes are lost, and the failover could not state how many documents may be.")
+            _(
+                "%(lost)s acknowledged writes are lost, and the failover could not state how many documents may be."
+            )
             % {"lost": report["lost"]}
         )
     elif report["lost"] > (documents or 0):

@@ -9,6 +9,10 @@ from lpse_ops.observe.facts import NodeState, Record
 from lpse_ops.observe.site import SiteObservation
 from lpse_ops.site import Site
 
+PROMOTION_MB = (
+    64  # four segments of WAL: the new timeline's first one, the checkpoint, the application's start
+)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -120,6 +124,10 @@ def _new_can_serve(site: Site, seen: SiteObservation, new: str) -> Iterator[str]
         yield _("PostgreSQL on %(node)s does not run; it is no standby. `lpse-ops protect` makes it one.") % {
             "node": new
         }
+    elif database.in_recovery is None:
+        yield _("PostgreSQL on %(node)s runs, but answers no query; its log on the host says why.") % {
+            "node": new
+        }
     elif not database.in_recovery:
         yield _("PostgreSQL on %(node)s is no standby: it is open for writes.") % {"node": new}
     elif state.record and database.system_id and state.record.system_id not in (None, database.system_id):
@@ -127,6 +135,15 @@ def _new_can_serve(site: Site, seen: SiteObservation, new: str) -> Iterator[str]
             "node": new,
             "theirs": database.system_id,
             "ours": state.record.system_id,
+        }
+    if state.disk is not None and state.disk.free_mb < PROMOTION_MB:
+        yield _(
+            "%(node)s has only %(free)s MB free on %(mount)s; a promotion needs %(needed)s MB. Make room there."
+        ) % {
+            "node": new,
+            "free": state.disk.free_mb,
+            "mount": state.disk.mount,
+            "needed": PROMOTION_MB,
         }
     view, limit = seen.hosts[new], site.policy.max_clock_offset_s
     # Found out now and not after the promotion: the public is not let in with a wrong clock.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ADMIN = "lpse-admin"
 TIMEOUT_S = 5
+NO_ROOT = "sudo: "
 _CHANGED = ("REMOTE HOST IDENTIFICATION HAS CHANGED", "Host key verification failed", "host key is known")
 
 
@@ -38,18 +39,21 @@ def find_logins(site: "Site", hosts: Sequence[str]) -> dict[str, Login]:
 
 
 def _find(site: "Site", host: str) -> Login:
-    said = ""
+    complaints = []
     for user in dict.fromkeys([ADMIN, site.access.bootstrap_user]):
         said = _try(site, host, user)
         if not said:
             return Login(host, user)
-        if "Permission denied" not in said:
+        complaints.append(said)
+        # Without root rights it may be half made: an interrupted first run is gone on with by the first login.
+        if "Permission denied" not in said and not said.startswith(NO_ROOT):
             break
-    return Login(host, None, _explain(site, host, said))
+    telling = [said for said in complaints if said.startswith(NO_ROOT)] or complaints[-1:]
+    return Login(host, None, _explain(site, host, telling[0]))
 
 
 def _try(site: "Site", host: str, user: str) -> str:
-    """Log in and out again; return what ssh complained about, empty if it was let in."""
+    """Log in, become root, and out again; return what ssh or sudo complained about, empty if neither did."""
     argv = ["ssh", "-F", "/dev/null", "-T", "-l", user]
     options = [
         "BatchMode=yes",
@@ -66,7 +70,7 @@ def _try(site: "Site", host: str, user: str) -> str:
         argv += ["-o", option]
     try:
         done = subprocess.run(
-            [*argv, site.hosts[host], "true"],
+            [*argv, site.hosts[host], '[ "$(id -u)" -eq 0 ] || sudo -n true'],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -91,6 +95,13 @@ def _explain(site: "Site", host: str, said: str) -> LpseError:
             hint=_(
                 "A machine set up anew, or an impostor. Compare the fingerprint at its console, then replace the line."
             ),
+        )
+    if said.startswith(NO_ROOT):
+        return Refused(
+            _("%(host)s lets %(admin)s in, but gives it no root rights: %(said)s")
+            % {**words, "admin": ADMIN},
+            hint=_("At its console, as root, look at /etc/sudoers.d/%(admin)s: `visudo -c` names faults.")
+            % {"admin": ADMIN},
         )
     if "Permission denied" in said:
         return Refused(

@@ -175,7 +175,7 @@ def _listen(events: IO[str], progress: Progress) -> tuple[dict[str, str], list[O
 
 def _unreachable(silent: Mapping[str, str]) -> UnreachableError:
     reasons = [
-        _("%(host)s does not answer over ssh: %(why)s") % {"host": host, "why": why}
+        _("%(host)s cannot be looked at over ssh: %(why)s") % {"host": host, "why": why}
         for host, why in silent.items()
     ]
     return UnreachableError(

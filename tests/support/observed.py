@@ -16,6 +16,7 @@ def host(name: str) -> dict[str, Any]:
         "boot_id": "b",
         "uptime_s": 100.5,
         "zone": "Asia/Jakarta",
+        "disk": {"mount": "/", "free_mb": 3000},
         "clock": {"synchronised": None, "offset_s": None},
         "record": {
             "site": "lab",

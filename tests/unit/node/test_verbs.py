@@ -221,6 +221,7 @@ def test_observe_has_every_key_when_nothing_runs(node: Helper) -> None:
             "boot_id",
             "uptime_s",
             "zone",
+            "disk",
             "clock",
             "record",
             "token",

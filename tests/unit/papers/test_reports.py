@@ -147,7 +147,9 @@ def test_what_speaks_against_a_drill_is_said(changes: dict[str, Any], words: str
 def test_the_page_needs_nothing_else(tmp_path: Path, language: str, title: str) -> None:
     set_language(language)
     try:
-        report = drill(drill={"name": "<script>", "release": "12", "replication": "async", "writer_seconds": 240.0})
+        report = drill(
+            drill={"name": "<script>", "release": "12", "replication": "async", "writer_seconds": 240.0}
+        )
         json_path, html_path = drill_report.write(report, tmp_path / "new" / "folder")
     finally:
         set_language("en")

@@ -125,6 +125,11 @@ RECORD_2 = {"site": "lab", "system_id": "7", "epoch": 2, "active": "node1", "run
             "open for writes",
         ),
         (
+            seen(node2=state("node2", database={"running": True, "in_recovery": None, "standbys": []})),
+            "answers no query",
+        ),
+        (seen(node2=state("node2", disk={"mount": "/var", "free_mb": 63})), "only 63 MB free on /var"),
+        (
             seen(
                 node2=state(
                     "node2",

@@ -43,7 +43,14 @@ observe_host() {
   read -r up _ </proc/uptime || true
   zone=$(readlink /etc/localtime 2>/dev/null || true)
   case $zone in */zoneinfo/*) zone=${zone##*/zoneinfo/} ;; *) zone= ;; esac
-  printf '"boot_id":%s,"uptime_s":%s,"zone":%s,"clock":%s' "$(jnull "$boot")" "${up:-null}" "$(jnull "$zone")" "$(observe_clock)"
+  printf '"boot_id":%s,"uptime_s":%s,"zone":%s,"disk":%s,"clock":%s' "$(jnull "$boot")" "${up:-null}" "$(jnull "$zone")" "$(observe_disk)" "$(observe_clock)"
+}
+
+# The fullest file system of those that a failover writes to. What is not there (no database on the repository) is left out.
+observe_disk() {
+  timeout 0.5 df -Pk "$VAR" "$PG_DATA" "$DOCUMENTS" 2>/dev/null | awk '
+    NR > 1 && $4 ~ /^[0-9]+$/ && (mount == "" || $4 < free) { free = $4; mount = $6 }
+    END { if (mount == "") printf "null"; else printf "{\"mount\":\"%s\",\"free_mb\":%d}", mount, free / 1024 }'
 }
 
 # chronyc's CSV: the 5th field is the offset in seconds, the last the leap status.
