@@ -15,7 +15,7 @@ help: ## Show the targets
 setup: ## Install what is missing: system packages (apt), .venv
 	@scripts/setup.sh
 
-setup-tests: setup
+setup-tests: setup ## Install what only tests need, too
 	@scripts/setup.sh tests
 
 drill: setup ## The whole drill in a lab: provision, protect, power cut, failover, proof in build/drill

@@ -11,8 +11,8 @@ from lpse_ops.i18n import _, language
 
 Report = dict[str, Any]
 
-# A drill with little load or few checks would pass by saying little. Four writers for 60 s acknowledge about 1500 on two
-# slow cores (docs/performance.md); a verification of two hosts makes about 200 checks.
+# A drill with little load or few checks would pass by saying little. Four writers for 60 s acknowledge about 1500 on
+# two slow cores (docs/performance.md); a verification of two hosts makes about 200 checks.
 ENOUGH_ACKNOWLEDGED_PER_WRITER_SECOND = 500 / 240
 ENOUGH_VERIFIED = 60
 

@@ -1,4 +1,4 @@
-"""Hosts that are not as they should be: each is one clear refusal that names host and remedy, and nothing is changed."""
+"""Hosts that are not as they should be: each is one clear refusal with host and remedy, and nothing is changed."""
 
 import json
 from collections.abc import Iterator

@@ -160,6 +160,7 @@ def test_a_second_run_changes_nothing(protected_lab_of_module: Lab) -> None:
     assert not any(json.loads(checked.stdout)["changed"].values())
 
 
+@pytest.mark.one_release
 def test_a_cut_between_the_nodes_is_named(protected_lab_of_module: Lab) -> None:
     lab = protected_lab_of_module
     gone = ("does not stream", "do not follow")
@@ -176,6 +177,7 @@ def test_a_cut_between_the_nodes_is_named(protected_lab_of_module: Lab) -> None:
     becomes(lambda: healthy(lab), 60)
 
 
+@pytest.mark.one_release
 def test_a_host_that_is_cut_off_is_named_with_the_reason(protected_lab_of_module: Lab) -> None:
     lab = protected_lab_of_module
     lab.partition(STANDBY, "controller")
@@ -192,6 +194,7 @@ def test_a_host_that_is_cut_off_is_named_with_the_reason(protected_lab_of_module
         lab.heal()
 
 
+@pytest.mark.one_release
 def test_an_interrupted_copy_is_made_anew_and_the_rest_is_kept(protected_lab: Lab) -> None:
     lab = protected_lab
     data = shell(lab, STANDBY, ". /etc/lpse-ops/node.conf; echo $PG_DATA")
@@ -223,6 +226,7 @@ def test_status_of_a_site_that_is_not_protected(provisioned_lab: Lab) -> None:
     assert any("has no fresh sample" in reason for reason in seen["reasons"])
 
 
+@pytest.mark.one_release
 @pytest.mark.parametrize("words", [["protect", "--replace", "node9"], ["protect", "--replace", "repository"]])
 def test_what_is_no_node_is_refused(provisioned_lab_of_module: Lab, words: list[str]) -> None:
     assert lpse_ops(provisioned_lab_of_module, *words).returncode == 2

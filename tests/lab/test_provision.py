@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from lpse_ops.lab.lab import Lab
 from lpse_ops.site import load_site
 from lpse_ops.waiting import scaled
@@ -141,11 +143,13 @@ def _secrets(lab: Lab) -> list[str]:
     ]
 
 
+@pytest.mark.one_release
 def test_one_host_alone(provisioned_lab_of_module: Lab) -> None:
     code, result = provision(provisioned_lab_of_module, "node2")
     assert (code, result.get("changed")) == (0, {"node2": 0}), result
 
 
+@pytest.mark.one_release
 def test_unknown_host_is_named_with_the_known_ones(provisioned_lab_of_module: Lab) -> None:
     code, result = provision(provisioned_lab_of_module, "node9")
     assert code == 2
@@ -156,6 +160,7 @@ def test_unknown_host_is_named_with_the_known_ones(provisioned_lab_of_module: La
     assert "node1" in result["error"]["hint"]
 
 
+@pytest.mark.one_release
 def test_wrong_vault_password(provisioned_lab_of_module: Lab, tmp_path: Path) -> None:
     wrong = tmp_path / "password"
     wrong.write_text("certainly not\n")
@@ -165,6 +170,7 @@ def test_wrong_vault_password(provisioned_lab_of_module: Lab, tmp_path: Path) ->
     assert "certainly not" not in json.dumps(result)
 
 
+@pytest.mark.one_release
 def test_changed_host_key_is_refused(provisioned_lab_of_module: Lab) -> None:
     known = provisioned_lab_of_module.site_folder / "known_hosts"
     lines = known.read_text().splitlines()
@@ -179,6 +185,7 @@ def test_changed_host_key_is_refused(provisioned_lab_of_module: Lab) -> None:
     assert "console" in result["error"]["hint"]
 
 
+@pytest.mark.one_release
 def test_unreachable_host_is_refused_before_anything_changes(provisioned_lab_of_module: Lab) -> None:
     lab = provisioned_lab_of_module
     lab.partition("node2")
@@ -194,6 +201,7 @@ def test_unreachable_host_is_refused_before_anything_changes(provisioned_lab_of_
         lab.heal()
 
 
+@pytest.mark.one_release
 def test_damaged_record_is_refused(provisioned_lab_of_module: Lab) -> None:
     lab = provisioned_lab_of_module
     record = "/var/lib/lpse-ops/epoch.json"

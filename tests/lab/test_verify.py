@@ -92,6 +92,7 @@ def test_planted_fault_is_found(site: Lab, fault: Fault) -> None:
     assert settled, findings(verify(lab, fault.host, "--only", fault.only)[1])
 
 
+@pytest.mark.one_release
 def test_clock_that_is_off_is_found(site: Lab) -> None:
     """Hosts share the machine's clock, so the shift is injected where the check reads it."""
     script = (
@@ -109,6 +110,7 @@ def test_clock_that_is_off_is_found(site: Lab) -> None:
     assert " is -2." in done.stdout
 
 
+@pytest.mark.one_release
 def test_callers_pytest_settings_have_no_effect(site: Lab, tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\npython_functions = nothing_*\n")
     (tmp_path / "conftest.py").write_text("raise SystemExit('hostile conftest')\n")
@@ -144,6 +146,7 @@ def test_it_leaves_only_marked_offers(site: Lab) -> None:
     assert "lpse_ops" not in left
 
 
+@pytest.mark.one_release
 def test_a_host_that_does_not_answer_stops_it_before_any_test(site: Lab) -> None:
     site.partition("repository")
     try:
@@ -155,6 +158,7 @@ def test_a_host_that_does_not_answer_stops_it_before_any_test(site: Lab) -> None
     assert verify(site, ACTIVE, STANDBY, "--only", "clock")[0] == 0
 
 
+@pytest.mark.one_release
 def test_unknown_words_are_usage_errors(site: Lab) -> None:
     assert verify(site, "node9")[0] == 2
     assert verify(site, "--only", "colours")[0] == 2
