@@ -15,7 +15,7 @@ from lpse_ops.cli.options import (
     YesOption,
     open_site,
 )
-from lpse_ops.cli.output import confirm, emit, progress
+from lpse_ops.cli.output import confirm, emit, progress, said_if_slow
 from lpse_ops.errors import Incomplete, Refused, StepFailed
 from lpse_ops.i18n import _
 
@@ -129,7 +129,8 @@ def _make_plan(site: "Site", fleet: "Remote", to: str | None, choices: dict[str,
     from lpse_ops.procedures.nodes import known_node
 
     target = known_node(site, to)
-    seen = observe_site(site, fleet)
+    with said_if_slow(_("Looking at every host and its power ...")):
+        seen = observe_site(site, fleet)
     choice, reasons = choose(site, seen, target)
     if choice is None:
         raise Refused(

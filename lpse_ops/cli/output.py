@@ -3,9 +3,11 @@
 import json
 import os
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from lpse_ops.state import state_folder
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+SLOW_S = 1.0
 
 _mode = {"output": "text"}
 
@@ -59,6 +62,19 @@ def emit(data: object, text: str | Callable[[], object] | object | None = None) 
 def progress(message: str) -> None:
     """Print one line about what is going on to stderr."""
     print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def said_if_slow(message: str) -> Iterator[None]:
+    """Print `message` to stderr if what is done meanwhile takes longer than a second; never with ``--output json``."""
+    timer = threading.Timer(SLOW_S, progress, [message])
+    timer.daemon = True
+    if not is_json():
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -12,7 +12,7 @@ from lpse_ops.cli.options import (
     VaultPasswordOption,
     open_site,
 )
-from lpse_ops.cli.output import emit
+from lpse_ops.cli.output import emit, said_if_slow
 from lpse_ops.errors import AttentionNeeded
 from lpse_ops.i18n import _
 
@@ -42,7 +42,7 @@ def status(
     from lpse_ops.observe.site import observe_site
     from lpse_ops.remote.ssh import Fleet
 
-    with Fleet(the_site) as fleet:
+    with Fleet(the_site) as fleet, said_if_slow(_("Looking at every host and its power ...")):
         seen = observe_site(the_site, fleet, power=power)
     found = judge(the_site, seen)
     emit(as_json(the_site, seen, found), lambda: as_text(the_site, seen, found))
