@@ -1,7 +1,8 @@
 """Run the tests in stages and count them: ``python scripts/test.py [STAGE...]``.
 
-A stage that fails stops the run. A skipped test counts as a fault: its environment was promised. So does a stage
-without tests.
+The cheap stages run first, one after the other; then two lanes of stages side by side, each with a lab of its own: a
+lab waits half of its time (starts of hosts, writers, deadlines). A stage that fails ends the run when those at work
+have ended. A skipped test counts as a fault: its environment was promised. So does a stage without tests.
 """
 
 import json
@@ -9,41 +10,94 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+COUNTED = ("passed", "failed", "skipped")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the tests: its folder, and whether it makes labs (and so needs root)."""
+    """A part of the tests: what pytest is told, on which Debian release (none: it makes no lab and needs no root)."""
 
     name: str
-    folder: str
-    root: bool = False
-    environment: Mapping[str, str] = field(default_factory=dict)
-    more: tuple[str, ...] = ()
+    words: tuple[str, ...]
+    release: str = ""
+
+    @property
+    def labs(self) -> str:
+        """The prefix of the names of its labs; stages of one release share theirs."""
+        return f"test{os.getpid()}"
 
 
-# The one list of stages, in order: cheap ones first. The drills use the lab that stage lab-12 has provisioned.
-STAGES = (
-    Stage("unit", "tests/unit"),
-    Stage("contract", "tests/contract"),
-    Stage("lab-12", "tests/lab", root=True, environment={"LPSE_OPS_TEST_RELEASES": "12"}),
-    Stage("drills", "tests/drills", root=True, environment={"LPSE_OPS_TEST_RELEASES": "12"}),
-    Stage(
-        "lab-13",
-        "tests/lab",
-        root=True,
-        environment={"LPSE_OPS_TEST_RELEASES": "13"},
-        more=("tests/drills/test_drills.py::test_power_cut", "-m", "not one_release"),
+@dataclass
+class Outcome:
+    """What running stages brought: counts by stage, and whether all of them were good."""
+
+    lines: dict[str, str] = field(default_factory=dict)
+    total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    good: bool = True
+
+
+# The one list of stages. What does not depend on the release (marker one_release) is tested on 12 alone, and the drills
+# are shared between the releases: every kind of drill runs, a whole power cut on both.
+FIRST = (Stage("unit", ("tests/unit",)), Stage("contract", ("tests/contract",)))
+LANES = (
+    (
+        Stage("lab-12", ("tests/lab",), "12"),
+        Stage("drills-12", ("tests/drills/test_drills.py", "tests/drills/test_refusals.py"), "12"),
+    ),
+    (
+        Stage("lab-13", ("tests/lab", "-m", "not one_release"), "13"),
+        Stage(
+            "drills-13", ("tests/drills/test_resume.py", "tests/drills/test_drills.py::test_power_cut"), "13"
+        ),
     ),
 )
-LABS = f"test{os.getpid()}"
-COUNTED = ("passed", "failed", "skipped")
+STAGES = (*FIRST, *(stage for lane in LANES for stage in lane))
+
+
+def main(names: Sequence[str]) -> int:
+    """Given names of stages (none: all), run them, then take down the labs they made; return 0 if all are good."""
+    unknown = set(names) - {stage.name for stage in STAGES}
+    if unknown:
+        say(
+            "",
+            f"unknown stages: {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in STAGES)}",
+        )
+        return 2
+    chosen = [stage for stage in STAGES if not names or stage.name in names]
+    outcome = Outcome()
+    try:
+        run_lane([stage for stage in FIRST if stage in chosen], outcome)
+        with ThreadPoolExecutor() as pool:
+            lanes = [[stage for stage in lane if stage in chosen] for lane in LANES]
+            for done in [pool.submit(run_lane, lane, outcome) for lane in lanes]:
+                done.result()
+    finally:
+        for stage in {stage.release: stage for stage in chosen if stage.release}.values():
+            take_down(stage)
+    counts = [outcome.lines[stage.name] for stage in chosen if stage.name in outcome.lines]
+    say("", "\n".join(["", *counts, in_words(outcome.total)]))
+    return 0 if outcome.good else 1
+
+
+def run_lane(stages: Sequence[Stage], outcome: Outcome) -> None:
+    """Run stages one after the other until one, here or in another lane, is not good; note what they brought."""
+    for stage in stages:
+        if not outcome.good:
+            return
+        started = time.monotonic()
+        counts, good = run(stage)
+        outcome.total = {name: outcome.total[name] + counts[name] for name in COUNTED}
+        outcome.good = outcome.good and good
+        outcome.lines[stage.name] = f"{stage.name}: {in_words(counts)} in {time.monotonic() - started:.0f} s"
+        say("", outcome.lines[stage.name])
 
 
 def run(stage: Stage) -> tuple[dict[str, int], bool]:
@@ -51,63 +105,55 @@ def run(stage: Stage) -> tuple[dict[str, int], bool]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "counts.json"
         environment = {
-            **os.environ,
-            **stage.environment,
+            "LPSE_OPS_TEST_RELEASES": stage.release,
             "LPSE_OPS_TEST_COUNTS": str(report),
-            "LPSE_OPS_TEST_LABS": LABS,
+            "LPSE_OPS_TEST_LABS": stage.labs,
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
         }
-        pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=15", stage.folder, *stage.more]
-        code = call(pytest, root=stage.root, environment=environment)
+        shown = "-v" if stage.release else "-q"  # a line a test where a test takes its time
+        pytest = ["-m", "pytest", shown, "-p", "no:cacheprovider", "--durations=15", *stage.words]
+        code = call(stage, pytest, environment)
         counts = json.loads(report.read_text()) if report.exists() else dict.fromkeys(COUNTED, 0)
     return counts, code == 0 and counts["passed"] > 0 and not counts["failed"] and not counts["skipped"]
 
 
-def call(words: list[str], *, root: bool, environment: dict[str, str]) -> int:
-    """Run this Python with `words`, as root if need be; return its exit code."""
+def take_down(stage: Stage) -> None:
+    """Remove the lab that stages of this release have shared."""
+    call(stage, ["-m", "lpse_ops", "lab", "down", "--name", f"{stage.labs}-{stage.release}"], {})
+
+
+def call(stage: Stage, words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run this Python with `words`, as root if the stage makes a lab; show what it says line by line."""
     command = [sys.executable, *words]
-    if root and os.geteuid() != 0:
+    if stage.release and os.geteuid() != 0:
         command = ["sudo", "--preserve-env", *command]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False
-    ).returncode
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            say(stage.name, line.rstrip())
+    return process.returncode
 
 
-def main(names: list[str]) -> int:
-    """Given names of stages (none: the default ones), run them, then take down the labs they made; return 0 if all
-    are good.
-    """
-    try:
-        return run_all(names)
-    finally:
-        for release in ("12", "13"):
-            words = ["-m", "lpse_ops", "lab", "down", "--name", f"{LABS}-{release}"]
-            if not names or any(stage.root for stage in STAGES if stage.name in names):
-                call(words, root=True, environment=dict(os.environ))
+_printing = threading.Lock()
 
 
-def run_all(names: list[str]) -> int:
-    """Given names of stages, run them in order until one is not good; print the counts; return 0 if all are good."""
-    unknown = set(names) - {stage.name for stage in STAGES}
-    if unknown:
-        print(f"unknown stages: {', '.join(sorted(unknown))}; there are: {', '.join(s.name for s in STAGES)}")
-        return 2
-    lines: list[str] = []
-    total = dict.fromkeys(COUNTED, 0)
-    good = True
-    for stage in STAGES:
-        if names and stage.name not in names:
-            continue
-        started = time.monotonic()
-        counts, good = run(stage)
-        total = {name: total[name] + counts[name] for name in COUNTED}
-        words = ", ".join(f"{counts[name]} {name}" for name in COUNTED)
-        lines.append(f"{stage.name}: {words} in {time.monotonic() - started:.0f} s")
-        print(lines[-1], flush=True)
-        if not good:
-            break
-    print("\n".join(["", *lines, ", ".join(f"{total[name]} {name}" for name in COUNTED)]), flush=True)
-    return 0 if good else 1
+def say(stage: str, text: str) -> None:
+    """Print one line, with the stage it is about."""
+    with _printing:
+        print(f"{stage:10}| {text}" if stage else text, flush=True)
+
+
+def in_words(counts: Mapping[str, int]) -> str:
+    """Return counts as a person reads them."""
+    return ", ".join(f"{counts[name]} {name}" for name in COUNTED)
 
 
 if __name__ == "__main__":
