@@ -7,7 +7,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-CONTENT = ("playbooks", "roles", "templates", "inventory", "ansible.cfg")
+# Not all of inventory/: an office's own lies there too, with its vault and its key.
+CONTENT = ("playbooks", "roles", "templates", "inventory/example", "inventory/lab", "ansible.cfg")
 
 
 class ContentHook(BuildHookInterface[Any]):

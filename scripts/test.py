@@ -42,6 +42,14 @@ class Outcome:
     lines: dict[str, str] = field(default_factory=dict)
     total: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     good: bool = True
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, stage: Stage, counts: Mapping[str, int], line: str, *, good: bool) -> None:
+        """Add what one stage brought; called by both lanes."""
+        with self.lock:
+            self.lines[stage.name] = line
+            self.total = {name: self.total[name] + counts[name] for name in COUNTED}
+            self.good = self.good and good
 
 
 # The one list of stages. What does not depend on the release (marker one_release) is tested on 12 alone, and the drills
@@ -94,10 +102,9 @@ def run_lane(stages: Sequence[Stage], outcome: Outcome) -> None:
             return
         started = time.monotonic()
         counts, good = run(stage)
-        outcome.total = {name: outcome.total[name] + counts[name] for name in COUNTED}
-        outcome.good = outcome.good and good
-        outcome.lines[stage.name] = f"{stage.name}: {in_words(counts)} in {time.monotonic() - started:.0f} s"
-        say("", outcome.lines[stage.name])
+        line = f"{stage.name}: {in_words(counts)} in {time.monotonic() - started:.0f} s"
+        outcome.note(stage, counts, line, good=good)
+        say("", line)
 
 
 def run(stage: Stage) -> tuple[dict[str, int], bool]:
@@ -136,6 +143,7 @@ def call(stage: Stage, words: Sequence[str], environment: Mapping[str, str]) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
     ) as process:
         for line in process.stdout or ():
             say(stage.name, line.rstrip())

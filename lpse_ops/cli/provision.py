@@ -157,7 +157,7 @@ def _conclude(result: "PlaybookResult", targets: list[str], check: bool) -> None
         _("%(host)s does not answer any more: %(why)s") % {"host": host, "why": why}
         for host, why in result.unreachable.items()
     ]
-    untouched = not any(result.changed.values())
+    untouched = check or not any(result.changed.values())
     if dark and not reasons:
         kind = UnreachableError if untouched else StepFailed
         raise kind(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ADMIN = "lpse-admin"
 TIMEOUT_S = 5
-NO_ROOT = "sudo: "
+NO_ROOT = "sudo: "  # so begins what sudo says, and a shell that finds no sudo: "sh: 1: sudo: not found"
 _CHANGED = ("REMOTE HOST IDENTIFICATION HAS CHANGED", "Host key verification failed", "host key is known")
 
 
@@ -39,17 +39,17 @@ def find_logins(site: "Site", hosts: Sequence[str]) -> dict[str, Login]:
 
 
 def _find(site: "Site", host: str) -> Login:
-    complaints = []
+    complaints: list[tuple[str, str]] = []
     for user in dict.fromkeys([ADMIN, site.access.bootstrap_user]):
         said = _try(site, host, user)
         if not said:
             return Login(host, user)
-        complaints.append(said)
+        complaints.append((user, said))
         # Without root rights it may be half made: an interrupted first run is gone on with by the first login.
-        if "Permission denied" not in said and not said.startswith(NO_ROOT):
+        if "Permission denied" not in said and NO_ROOT not in said:
             break
-    telling = [said for said in complaints if said.startswith(NO_ROOT)] or complaints[-1:]
-    return Login(host, None, _explain(site, host, telling[0]))
+    telling = [each for each in complaints if NO_ROOT in each[1]] or complaints[-1:]
+    return Login(host, None, _explain(site, host, *telling[0]))
 
 
 def _try(site: "Site", host: str, user: str) -> str:
@@ -57,6 +57,7 @@ def _try(site: "Site", host: str, user: str) -> str:
     argv = ["ssh", "-F", "/dev/null", "-T", "-l", user]
     options = [
         "BatchMode=yes",
+        "LogLevel=ERROR",  # no banner among what is said
         f"ConnectTimeout={round(scaled(TIMEOUT_S))}",
         "StrictHostKeyChecking=yes",
         f'UserKnownHostsFile="{site.known_hosts}"',
@@ -82,9 +83,10 @@ def _try(site: "Site", host: str, user: str) -> str:
     return "" if done.returncode == 0 else done.stderr.strip() or _("it closed the connection")
 
 
-def _explain(site: "Site", host: str, said: str) -> LpseError:
+def _explain(site: "Site", host: str, user: str, said: str) -> LpseError:
     words = {
         "host": host,
+        "user": user,
         "address": site.hosts[host],
         "said": said.splitlines()[-1],
         "file": site.known_hosts,
@@ -96,12 +98,11 @@ def _explain(site: "Site", host: str, said: str) -> LpseError:
                 "A machine set up anew, or an impostor. Compare the fingerprint at its console, then replace the line."
             ),
         )
-    if said.startswith(NO_ROOT):
+    if NO_ROOT in said:
         return Refused(
-            _("%(host)s lets %(admin)s in, but gives it no root rights: %(said)s")
-            % {**words, "admin": ADMIN},
-            hint=_("At its console, as root, look at /etc/sudoers.d/%(admin)s: `visudo -c` names faults.")
-            % {"admin": ADMIN},
+            _("%(host)s lets %(user)s in, but gives it no root rights: %(said)s") % words,
+            hint=_("At its console, as root, let %(user)s use sudo without a password: see /etc/sudoers.d.")
+            % words,
         )
     if "Permission denied" in said:
         return Refused(

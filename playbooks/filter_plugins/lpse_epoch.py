@@ -1,9 +1,16 @@
 """Who is active, from the epoch records that the voters of a site show (filter ``lpse_decide``)."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
-def decide(answers, nodes, initial="", chosen=False):
+def decide(
+    answers: Mapping[str, Mapping[str, Any] | None],
+    nodes: Sequence[str],
+    initial: str = "",
+    chosen: bool = False,
+) -> dict[str, Any]:
     """Given what every voter answered, return ``{"active": ..., "epoch": ..., "first": ..., "reasons": [...]}``.
 
     `answers` maps a voter's name to None (no answer), ``{"rc": .., "stdout": .., "stderr": ..}`` of reading its record.
@@ -54,19 +61,19 @@ def decide(answers, nodes, initial="", chosen=False):
     }
 
 
-def _parse(text, nodes):
+def _parse(text: str, nodes: Sequence[str]) -> tuple[dict[str, Any], str]:
     try:
         record = json.loads(text)
     except ValueError:
-        return None, "no JSON"
+        return {}, "no JSON"
     if not isinstance(record, dict) or not isinstance(record.get("epoch"), int) or record["epoch"] < 1:
-        return None, "no epoch in it"
+        return {}, "no epoch in it"
     if record.get("active") not in nodes:
-        return None, f"it names '{record.get('active')}', which is no node of this site"
+        return {}, f"it names '{record.get('active')}', which is no node of this site"
     return record, ""
 
 
-def answer(variables):
+def answer(variables: Mapping[str, Any]) -> dict[str, Any] | None:
     """Given the variables of a voter, return what it said to the task that reads its record, None if nothing."""
     result = variables.get("lpse_record") or {}
     if result.get("unreachable") or "rc" not in result:
@@ -77,6 +84,6 @@ def answer(variables):
 class FilterModule:
     """Ansible's entry point."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., Any]]:
         """Return the filters by name."""
         return {"lpse_answer": answer, "lpse_decide": decide}

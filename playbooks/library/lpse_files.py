@@ -3,7 +3,9 @@
 
 import os
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -15,7 +17,7 @@ description:
   - Does what loops over M(ansible.builtin.file), M(ansible.builtin.copy) and M(ansible.builtin.template) would do, in
     one run on the host instead of one or two for every file; see docs/adr/0010.
   - Every content is validated before the first file is placed. A file is replaced as a whole or not at all.
-  - In check mode nothing is changed, and what lies in folders that are not there yet counts as changed.
+  - In check mode nothing is changed or validated, and what lies in folders that are not there yet counts as changed.
 options:
   owner:
     description: Owner of everything that names none of its own.
@@ -36,7 +38,7 @@ options:
     required: true
     suboptions:
       path:
-        description: Absolute path on the host. Its folder must be there, or come earlier in the list.
+        description: Absolute path on the host. A file's folder must be there, or come earlier in the list.
         type: path
         required: true
       content:
@@ -84,7 +86,7 @@ paths:
   type: list
   elements: str
 """
-FILE = {
+FILE: dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "content": {"type": "str"},
     "state": {"type": "str", "choices": ["file", "directory"], "default": "file"},
@@ -95,11 +97,19 @@ FILE = {
     "force": {"type": "bool", "default": True},
 }
 RULES = [("state", "file", ("content",))]
+Entry = dict[str, Any]
 
 
-def main():
+class Files(AnsibleModule):  # type: ignore[misc] # Ansible has no types
+    """The module, which logs the paths alone: contents may be secret, and need not be in every host's journal."""
+
+    def _log_invocation(self) -> None:
+        self.log(f"lpse_files: {' '.join(str(entry['path']) for entry in self.params['files'])}")
+
+
+def main() -> None:
     """Read what is asked for, check all of it, then place it."""
-    module = AnsibleModule(
+    module = Files(
         {
             "owner": {"type": "str", "required": True},
             "group": {"type": "str", "required": True},
@@ -115,10 +125,14 @@ def main():
         supports_check_mode=True,
     )
     wanted = [_completed(module, entry) for entry in module.params["files"]]
+    paths = [entry["path"] for entry in wanted]
+    if twice := sorted({str(path) for path in paths if paths.count(path) > 1}):
+        module.fail_json(msg=f"named twice: {', '.join(twice)}")
     differing = [entry for entry in wanted if _with(module, entry, _differs)]
     new_files = [entry for entry in differing if entry["state"] == "file"]
     diff = [_diff(entry) for entry in new_files] if module._diff else []
-    for entry in new_files:
+    # As everywhere in Ansible: a judge may need what check mode has not placed.
+    for entry in [] if module.check_mode else new_files:
         _with(module, entry, lambda entry: _validate(module, entry))
     changed = [
         str(entry["path"])
@@ -128,7 +142,7 @@ def main():
     module.exit_json(changed=bool(changed), paths=changed, diff=diff)
 
 
-def _with(module, entry, act):
+def _with(module: Files, entry: Entry, act: Callable[[Entry], Any]) -> Any:
     """Do `act` with `entry`; if the system refuses (a full disk), end the module with the path and its reason."""
     try:
         return act(entry)
@@ -136,7 +150,7 @@ def _with(module, entry, act):
         module.fail_json(msg=f"{entry['path']}: {error.strerror}")
 
 
-def _completed(module, entry):
+def _completed(module: Files, entry: Entry) -> Entry:
     """Return `entry` with what it leaves to the task filled in, and its path as a Path."""
     defaults = {name: module.params[name] for name in ("owner", "group", "mode")}
     if entry["state"] == "directory":
@@ -147,59 +161,60 @@ def _completed(module, entry):
     return {**entry, **named, "path": Path(entry["path"])}
 
 
-def _differs(entry):
+def _differs(entry: Entry) -> bool:
     """Return whether the path must be made or gets other content."""
     path = entry["path"]
     if entry["state"] == "directory":
         return not path.is_dir()
     if path.is_symlink() or not path.is_file():
         return True
-    return entry["force"] and path.read_bytes() != entry["content"].encode()
+    return bool(entry["force"] and path.read_bytes() != entry["content"].encode())
 
 
-def _validate(module, entry):
+def _validate(module: Files, entry: Entry) -> None:
     """Have the content judged by the command that the entry names; end the module if it is not accepted."""
-    words = shlex.split(entry["validate"] or "")
-    # A judge that is not there yet, on a bare host in check mode, has no say.
-    if not words or (module.check_mode and not Path(words[0]).exists()):
+    if not entry["validate"]:
         return
     if "%s" not in entry["validate"]:
         module.fail_json(msg=f"{entry['path']}: the validating command has no %s: {entry['validate']}")
     draft = Path(module.tmpdir) / "draft"
     _write(draft, entry["content"])
-    code, out, err = module.run_command([word.replace("%s", str(draft)) for word in words])
+    words = [word.replace("%s", str(draft)) for word in shlex.split(entry["validate"])]
+    code, out, err = module.run_command(words)
     draft.unlink()
     if code != 0:
         said = (err or out).strip().replace(str(draft), str(entry["path"]))
         module.fail_json(msg=f"{entry['path']}: the new content is not valid, nothing was changed: {said}")
 
 
-def _write(path, content):
-    """Write a file that nobody else can read, and have the disk hold it."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+def _write(path: Path, content: str) -> None:
+    """Write a new file that nobody else can read, and have the disk hold it."""
+    path.unlink(missing_ok=True)  # what an interrupted run left
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content.encode())
         file.flush()
         os.fsync(file.fileno())
 
 
-def _place(module, entry, differs):
+def _place(module: Files, entry: Entry, differs: bool) -> bool:
     """Make one path what it should be; return whether that changed, or would change, anything."""
     path, is_folder = entry["path"], entry["state"] == "directory"
-    attributes = module.load_file_common_arguments({**entry, "path": str(path), "attributes": None})
+    # A folder may lie elsewhere, behind a link: what counts is the folder.
+    asked = {**entry, "path": str(path), "attributes": None, "follow": is_folder}
+    attributes = module.load_file_common_arguments(asked)
     if not differs:
-        return module.set_fs_attributes_if_different(attributes, False)
+        return bool(module.set_fs_attributes_if_different(attributes, False))
     if module.check_mode:
         return True
     if is_folder and (path.exists() or path.is_symlink()):
         module.fail_json(msg=f"{path} should be a folder, and is none")
     if not is_folder and path.is_dir():
         module.fail_json(msg=f"{path} is a folder, and should be a file")
+    if is_folder:
+        _make_folder(path)
+        return bool(module.set_fs_attributes_if_different(attributes, True))
     if not path.parent.is_dir():
         module.fail_json(msg=f"{path} cannot be made: its folder is not there")
-    if is_folder:
-        path.mkdir(0o700)
-        return module.set_fs_attributes_if_different(attributes, True)
     # Under a name that no service reads; complete with owner and mode before anybody sees it under its own.
     draft = path.with_name(f".{path.name}.lpse-new")
     try:
@@ -212,7 +227,15 @@ def _place(module, entry, differs):
     return True
 
 
-def _sync(folder):
+def _make_folder(path: Path) -> None:
+    """Make a folder, closed until it has its owner; missing folders above it are made for all to pass, as root's."""
+    for above in reversed([above for above in path.parents if not above.exists()]):
+        above.mkdir()
+        above.chmod(0o755)
+    path.mkdir(0o700)
+
+
+def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -220,7 +243,7 @@ def _sync(folder):
         os.close(descriptor)
 
 
-def _diff(entry):
+def _diff(entry: Entry) -> dict[str, str]:
     path = entry["path"]
     before = path.read_text(errors="replace") if path.is_file() else ""
     return {

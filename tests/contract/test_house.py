@@ -1,6 +1,7 @@
 """House measures: sizes, and constructs that are not used here."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import yaml
 
 from tests.support.modules import ROOT, sources
 
-OURS = [*sources(), *sources(ROOT / "tests"), *sources(ROOT / "benchmarks"), *sources(ROOT / "scripts")]
+OURS = [
+    *sources(),
+    *(path for name in ("tests", "benchmarks", "scripts", "playbooks") for path in sources(ROOT / name)),
+]
 TASK_FILES = sorted(p for p in (ROOT / "roles").glob("*/*/**/*.yml") if p.parts[-2] in {"tasks", "handlers"})
 PLAYS = sorted(p for p in (ROOT / "playbooks").rglob("*.yml") if not p.name.startswith("."))
 
@@ -95,3 +99,14 @@ def _mappings(data: object) -> list[dict[str, Any]]:
     if isinstance(data, dict):
         return [data, *(m for value in data.values() for m in _mappings(value))]
     return [m for item in data for m in _mappings(item)] if isinstance(data, list) else []
+
+
+def test_files_with_secrets_are_not_shown() -> None:
+    """A task that writes a secret is silent, with the differences of check mode too."""
+    found = []
+    for path in TASK_FILES:
+        for task in _mappings(yaml.safe_load(path.read_text())):
+            if re.search(r"password|status_key|proxy_key|application\.conf", str(task.get("lpse_files", ""))):
+                assert task.get("no_log") is True, f"{relative(path)}: {task['name']}"
+                found.append(task["name"])
+    assert len(found) == 5, found

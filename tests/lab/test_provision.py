@@ -13,7 +13,7 @@ import pytest
 
 from lpse_ops.lab.lab import Lab
 from lpse_ops.site import load_site
-from lpse_ops.waiting import scaled
+from lpse_ops.waiting import scaled, wait_until
 
 ROOT = Path(__file__).parents[2]
 HOSTS = ("node1", "node2", "repository")
@@ -128,6 +128,11 @@ def test_no_secret_stays_in_the_open(provisioned_lab_of_module: Lab) -> None:
         ).stdout.split()
         modes = {path: lab.run(host, ["stat", "--format=%a", path]).stdout.strip() for path in found}
         assert [path for path, mode in modes.items() if not mode.endswith("0")] == []
+        assert found, "the search finds what it should: the settings that hold the secrets"
+        assert [path for path in found if path.startswith("/var/log")] == []
+        journal = lab.run(host, ["journalctl", "--no-pager", "--output=cat"]).stdout
+        assert len(journal) > 10_000
+        assert [secret for secret in secrets if secret in journal] == [], "a secret is in the journal"
         mode = lab.run(
             host, ["stat", "--format=%a %U %G", "/home/appserv/production/webapp/conf/application.conf"]
         ).stdout
@@ -139,7 +144,7 @@ def _secrets(lab: Lab) -> list[str]:
     return [
         value.get_secret_value()
         for name, value in site.secrets
-        if name not in {"bmc_passwords", "tls_key"} and hasattr(value, "get_secret_value")
+        if name != "bmc_passwords" and hasattr(value, "get_secret_value")
     ]
 
 
@@ -214,3 +219,22 @@ def test_damaged_record_is_refused(provisioned_lab_of_module: Lab) -> None:
     assert code == 3
     assert "damaged" in " ".join(result["error"]["reasons"])
     assert "repository" in " ".join(result["error"]["reasons"])
+
+
+@pytest.mark.one_release
+def test_changed_settings_reach_the_running_application(provisioned_lab_of_module: Lab) -> None:
+    lab = provisioned_lab_of_module
+    settings = "/home/appserv/production/webapp/conf/application.conf"
+
+    def process() -> str:
+        return str(lab.run("node1", ["systemctl", "show", "--property=MainPID", "spse@production"]).stdout)
+
+    before = process()
+    lab.run("node1", ["sh", "-c", f"echo '# by hand' >> {settings}"])
+    code, result = provision(lab, "node1")
+    # The file, and the restart.
+    assert (code, result.get("changed")) == (0, {"node1": 2}), result
+    assert lab.run("node1", ["grep", "-c", "by hand", settings]).stdout.strip() == "0"
+    assert process() != before
+    assert wait_until(lambda: observe(lab, "node1")["application"]["ready"], 60)
+    assert observe(lab, "node1")["proxy"]["open"]

@@ -103,7 +103,7 @@ def test_check_mode_says_and_does_nothing(place: Place, tmp_path: Path) -> None:
     there.write_text("old\n")
     result = place(
         {"path": str(tmp_path / "new"), "state": "directory"},
-        {"path": str(tmp_path / "new/file"), "content": "x", "validate": "/no/such/judge %s"},
+        {"path": str(tmp_path / "new/file"), "content": "x", "validate": "/bin/false %s"},
         {"path": str(there), "content": "new\n"},
         check=True,
         diff=True,
@@ -128,6 +128,41 @@ def test_a_file_that_is_kept_gets_its_mode_alone(place: Place, tmp_path: Path) -
     log.chmod(0o600)
     assert place(kept)["changed"]
     assert (log.read_text(), mode(log)) == ("lines\n", "640")
+
+
+def test_a_folder_behind_a_link_is_that_folder(place: Place, tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir(0o700)
+    link.symlink_to(real)
+    wanted = {"path": str(link), "state": "directory"}
+    assert place(wanted)["changed"]
+    assert (link.is_symlink(), mode(real)) == (True, "755")
+    assert not place(wanted)["changed"]
+
+
+def test_missing_folders_above_are_made_for_all_to_pass(place: Place, tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        assert place({"path": str(tmp_path / "a/b/c"), "state": "directory", "mode": "0750"})["changed"]
+    finally:
+        os.umask(old)
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/c")] == ["755", "755", "750"]
+
+
+def test_what_an_interrupted_run_left_is_replaced(place: Place, tmp_path: Path) -> None:
+    left = tmp_path / ".secret.lpse-new"
+    left.write_text("half")
+    left.chmod(0o644)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.hardlink_to(left)
+    assert place({"path": str(tmp_path / "secret"), "content": "all\n", "mode": "0600"})["changed"]
+    assert (mode(tmp_path / "secret"), elsewhere.read_text(), left.exists()) == ("600", "half", False)
+
+
+def test_a_path_named_twice_is_refused(place: Place, tmp_path: Path) -> None:
+    one = {"path": str(tmp_path / "x"), "content": "1"}
+    assert "named twice" in place(one, one | {"content": "2"})["msg"]
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_link_is_replaced_and_its_target_left_alone(place: Place, tmp_path: Path) -> None:
