@@ -58,12 +58,18 @@ FIRST = (Stage("unit", ("tests/unit",)), Stage("contract", ("tests/contract",)))
 LANES = (
     (
         Stage("lab-12", ("tests/lab",), "12"),
-        Stage("drills-12", ("tests/drills/test_drills.py", "tests/drills/test_refusals.py"), "12"),
+        Stage("drills-12", ("tests/drills/test_drills.py",), "12"),
     ),
     (
         Stage("lab-13", ("tests/lab", "-m", "not one_release"), "13"),
         Stage(
-            "drills-13", ("tests/drills/test_resume.py", "tests/drills/test_drills.py::test_power_cut"), "13"
+            "drills-13",
+            (
+                "tests/drills/test_resume.py",
+                "tests/drills/test_refusals.py",
+                "tests/drills/test_drills.py::test_power_cut",
+            ),
+            "13",
         ),
     ),
 )

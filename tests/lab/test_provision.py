@@ -149,12 +149,6 @@ def _secrets(lab: Lab) -> list[str]:
 
 
 @pytest.mark.one_release
-def test_one_host_alone(provisioned_lab_of_module: Lab) -> None:
-    code, result = provision(provisioned_lab_of_module, "node2")
-    assert (code, result.get("changed")) == (0, {"node2": 0}), result
-
-
-@pytest.mark.one_release
 def test_unknown_host_is_named_with_the_known_ones(provisioned_lab_of_module: Lab) -> None:
     code, result = provision(provisioned_lab_of_module, "node9")
     assert code == 2
