@@ -140,7 +140,7 @@ def test_synchronous_replication_loses_nothing(protected_lab: Lab, release: str,
 
         result = drill(protected_lab, chosen, print)
 
-        assert result["lost"] == 0
+        assert result["lost"] == 0, result["comparison"]["lost_ids"]
         assert result["findings"] == []
     finally:
         choose_replication(protected_lab, "async")
