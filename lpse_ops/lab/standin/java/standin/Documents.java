@@ -85,6 +85,10 @@ final class Documents {
         return existed;
     }
 
+    boolean has(String place) {
+        return Files.exists(root.resolve(place));
+    }
+
     void remove(String place) throws IOException {
         Files.deleteIfExists(root.resolve(place));
     }

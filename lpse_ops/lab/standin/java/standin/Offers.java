@@ -24,7 +24,7 @@ final class Offers {
 
     private record Gate(long bidder, String day) {}
 
-    private record Stored(long id, long attachment, String sha256) {}
+    private record Stored(long id, long attachment, String sha256, String place) {}
 
     Offers(Pool pool, Documents documents, Links links, String context) {
         this.pool = pool;
@@ -71,6 +71,10 @@ final class Offers {
             if (known != null) {
                 if (!known.sha256.equals(sink.sha256())) {
                     throw new Problem(409, "X-Idempotency-Key sudah dipakai untuk dokumen lain");
+                }
+                // A failover may have kept the row and not the document; whoever repeats the offer has it still.
+                if (!documents.has(known.place)) {
+                    documents.keep(sink.finish(), known.place);
                 }
                 return known;
             }
@@ -159,18 +163,19 @@ final class Offers {
             query.setObject(6, key);
             try (ResultSet rows = query.executeQuery()) {
                 rows.next();
-                return new Stored(rows.getLong(1), rows.getLong(2), upload.sha256);
+                return new Stored(rows.getLong(1), rows.getLong(2), upload.sha256, place);
             }
         }
     }
 
     private static Stored find(Connection connection, UUID key) throws SQLException {
-        String sql = "SELECT dok_id, att_id, att_sha256 FROM dok_penawaran JOIN standin_attachment"
+        String sql = "SELECT dok_id, att_id, att_sha256, att_path FROM dok_penawaran JOIN standin_attachment"
                 + " ON att_id = dok_id_attachment WHERE dok_kunci = ?";
         try (PreparedStatement query = connection.prepareStatement(sql)) {
             query.setObject(1, key);
             try (ResultSet rows = query.executeQuery()) {
-                return rows.next() ? new Stored(rows.getLong(1), rows.getLong(2), rows.getString(3)) : null;
+                return rows.next()
+                        ? new Stored(rows.getLong(1), rows.getLong(2), rows.getString(3), rows.getString(4)) : null;
             }
         }
     }
