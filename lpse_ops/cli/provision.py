@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lpse_ops.remote.playbook import Event, PlaybookResult
     from lpse_ops.site import Site
 
-# The task of playbooks/tasks/active.yml before which nothing is changed.
 REFUSING = "Refuse "  # so begin the names of tasks that judge before anything is changed
 
 

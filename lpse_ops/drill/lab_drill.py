@@ -145,7 +145,10 @@ def _result(
             "power_cut": round(outage.power_cut, 3),
         },
         "run": failover["run"],
-        **{key: comparison[key] for key in ("attempted", "acknowledged", "lost", "unexpected", "recovered")},
+        **{
+            key: comparison[key]
+            for key in ("attempted", "acknowledged", "lost", "unexpected", "recovered", "broken")
+        },
         "comparison": comparison,
         "stated_loss": failover["stated_loss"],
         "verification": {key: verification[key] for key in ("passed", "failed", "skipped")},

@@ -48,6 +48,7 @@ def judge(report: Mapping[str, Any]) -> list[str]:
         findings.append(
             _("Verification: %(passed)s passed, %(failed)s failed, %(skipped)s skipped.") % verification
         )
+        findings += [str(finding["message"]) for finding in report.get("verification_findings", ())]
     if report["rto_s"] is None:
         findings.append(_("No write was acknowledged after the failover."))
     return findings
@@ -101,6 +102,11 @@ def as_text(report: Report) -> str:
         _("Verification: %(passed)s passed, %(failed)s failed, %(skipped)s skipped.")
         % report["verification"],
     ]
+    if report["broken"]:
+        # They came over with the log in the moment of the power cut; verification names those among the newest rows.
+        lines.append(
+            _("Never acknowledged, and half there (a row without its document): %(broken)s.") % report
+        )
     if report["rto_s"] is not None:
         lines.append(_("RTO %(rto_s).2f s = floor %(floor_s).2f s + overhead %(overhead_s).2f s.") % report)
     lines += [_("Result: %(result)s") % {"result": _("passed") if report["passed"] else _("FAILED")}]

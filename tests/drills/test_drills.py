@@ -26,7 +26,9 @@ def options(folder: Path, release: str, **more: Any) -> DrillOptions:
 
 def seeded(lab: Lab, chosen: DrillOptions) -> None:
     load(lab, "node1", chosen)
-    assert wait_until(lambda: told(lpse_ops(lab, "status")).get("protection") == "protected", 60)
+    assert wait_until(lambda: told(lpse_ops(lab, "status")).get("protection") == "protected", 60), told(
+        lpse_ops(lab, "status")
+    )
 
 
 def check_the_report(result: dict[str, Any], folder: Path) -> None:
@@ -130,7 +132,7 @@ def test_links_cut_before_the_power(protected_lab: Lab, release: str, tmp_path: 
 
 
 def test_synchronous_replication_loses_nothing(protected_lab: Lab, release: str, tmp_path: Path) -> None:
-    chosen = options(tmp_path, release, replication="sync", before_s=20.0, after_s=5.0)
+    chosen = options(tmp_path, release, replication="sync")
     choose_replication(protected_lab, "sync")
     try:
         done = lpse_ops(protected_lab, "protect")

@@ -104,6 +104,7 @@ def drill(**changes: Any) -> dict[str, Any]:
         "lost": 2,
         "unexpected": 0,
         "recovered": 1,
+        "broken": 0,
         "verification": {"passed": 100, "failed": 0, "skipped": 0},
         **{
             k: run[k]
@@ -141,6 +142,18 @@ def test_what_speaks_against_a_drill_is_said(changes: dict[str, Any], words: str
     assert not report["passed"]
     assert [words in finding for finding in report["findings"]] == [True]
     assert report["findings"][0] in drill_report.as_text(report)
+
+
+def test_what_is_half_there_is_said_and_what_verification_found_is_named() -> None:
+    verification = {"passed": 99, "failed": 1, "skipped": 0}
+    report = drill(
+        broken=2, verification=verification, verification_findings=[{"message": "node2: no x.rhs"}]
+    )
+    assert report["findings"][1:] == ["node2: no x.rhs"]
+    text = drill_report.as_text(report)
+    assert "half there (a row without its document): 2." in text
+    assert "node2: no x.rhs" in text
+    assert "half there" not in drill_report.as_text(drill())
 
 
 @pytest.mark.parametrize(("language", "title"), [("en", "Recovery drill report"), ("id", "Laporan")])
