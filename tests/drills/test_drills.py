@@ -26,8 +26,8 @@ def options(folder: Path, release: str, **more: Any) -> DrillOptions:
 
 def seeded(lab: Lab, chosen: DrillOptions) -> None:
     load(lab, "node1", chosen)
-    assert wait_until(lambda: told(lpse_ops(lab, "status")).get("protection") == "protected", 60), told(
-        lpse_ops(lab, "status")
+    assert wait_until(lambda: told(lpse_ops(lab, "status")).get("protection") == "protected", 60), (
+        lpse_ops(lab, "status").stdout  # whole: pytest shortens what is parsed
     )
 
 
