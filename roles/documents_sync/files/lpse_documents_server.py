@@ -84,7 +84,8 @@ class Tree:
             if isinstance(error, FileNotFoundError):
                 self.folders.pop(name, None)
                 return
-            # One bad folder on a dying disk must not keep the rest from being saved.
+            # One bad folder on a dying disk must not keep the rest from being saved. It is told again by every
+            # `news` until it can be read.
             yield {"bad": name, "why": error.strerror}
             return
         yield from self._enter(name, folder, entries, queue)
@@ -186,7 +187,9 @@ class Server:
             self._line({"gone": True})
             return
         except OSError as error:
-            self._line({"bad": name, "why": error.strerror})
+            # Whoever puts files here may still be about to give them their mode: worth another try soon, which a bad
+            # sector is not.
+            self._line({"bad": name, "why": error.strerror, "soon": isinstance(error, PermissionError)})
             return
         try:
             status = os.fstat(handle)

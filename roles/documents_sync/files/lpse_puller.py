@@ -27,10 +27,10 @@ ASIDE = PRIVATE_PREFIX + "superseded"
 class Puller:
     """Follows the server's tree at the other end of `link` into `root`.
 
-    `missing` holds what is known but not here yet (name -> what the server told), `changing` what changed
-    while it was copied (an upload in progress: tried again in the next pass), `unreadable` what the server
-    cannot read (name -> why), `present` what is here as it is there (name -> size, time of change in ns),
-    `summary` the server's last count and newest document.
+    `missing` holds what is known but not here yet (name -> what the server told), `changing` what is tried again
+    in the next pass (it changed while it was copied: an upload in progress; or it was not permitted yet),
+    `unreadable` what the server cannot read (name -> why), `present` what is here as it is there (name -> size,
+    time of change in ns), `summary` the server's last count and newest document.
     """
 
     def __init__(self, link: Link, root: str) -> None:
@@ -40,7 +40,8 @@ class Puller:
         self.missing: dict[str, Json] = {}
         self.present: dict[str, tuple[int, int]] = {}
         self.changing: dict[str, Json] = {}
-        self.unreadable: dict[str, str] = {}
+        self._bad_files: dict[str, str] = {}
+        self._bad_folders: dict[str, str] = {}
         self.summary: Json = {}
         self._copied: set[str] = set()
         self.first_listing_s = 120.0
@@ -55,8 +56,9 @@ class Puller:
             link.send({"op": "news", "full": everything})
             known: dict[str, tuple[int, int]] = {}
             missing: dict[str, Json] = {}
+            self._bad_folders.clear()
             if everything:
-                self.unreadable.clear()
+                self._bad_files.clear()
             while not (entry := link.line(self.first_listing_s)).get("end"):
                 self._heard(entry, known, missing)
             self._session = link.session
@@ -66,6 +68,8 @@ class Puller:
         else:
             self.present.update(known)
             self.missing.update(self.changing | missing)
+            for name in self.changing:
+                self._bad_files.pop(name, None)
         self.changing.clear()
 
     def fetch(self) -> None:
@@ -91,9 +95,14 @@ class Puller:
                 self._flush(folder)
 
     @property
+    def unreadable(self) -> dict[str, str]:
+        """Return the files and folders that the server cannot read, and why."""
+        return self._bad_folders | self._bad_files
+
+    @property
     def behind(self) -> int:
         """Return how many files are known to be missing here."""
-        return len(self.missing) + len(self.changing) + len(self.unreadable)
+        return len(self.missing) + len(self.changing.keys() | self.unreadable.keys())
 
     @property
     def behind_bytes(self) -> int:
@@ -124,7 +133,7 @@ class Puller:
 
     def _heard(self, entry: Json, known: dict[str, tuple[int, int]], missing: dict[str, Json]) -> None:
         if "bad" in entry:
-            self.unreadable[str(entry["bad"])] = str(entry.get("why"))
+            self._bad_folders[str(entry["bad"])] = str(entry.get("why"))
             return
         name = str(entry.get("n", entry.get("d", "")))
         if not good_name(name):
@@ -236,8 +245,10 @@ class Puller:
     def _absent(self, name: str, head: Json) -> bool:
         """Return whether the server could not give a file: it is gone, or cannot be read there."""
         if "bad" in head:
-            self.missing.pop(name, None)
-            self.unreadable[name] = str(head.get("why"))
+            entry = self.missing.pop(name, None)
+            self._bad_files[name] = str(head.get("why"))
+            if head.get("soon") and entry is not None:
+                self.changing[name] = entry
             return True
         if head.get("gone"):
             self._gone(name)
@@ -246,6 +257,7 @@ class Puller:
 
     def _gone(self, name: str) -> None:
         self.missing.pop(name, None)
+        self._bad_files.pop(name, None)
         self.present.pop(name, None)
 
     def _folder(self, name: str) -> int:

@@ -1,9 +1,11 @@
 """Documents follow: new and changed ones arrive whole, none is deleted, nothing outside the tree is touched."""
 
+import contextlib
 import json
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -225,6 +227,51 @@ def test_an_unreadable_folder_does_not_keep_the_rest(pair: Pair, monkeypatch: py
     entries = list(Tree(str(pair.there)).news())
     assert {"bad": "bad", "why": "Input/output error"} in entries
     assert any(entry.get("n") == "good/y.rhs" for entry in entries)
+
+
+class ScriptedLink:
+    """Answers with lines laid out beforehand, as a server whose files get their mode late would."""
+
+    session = 1
+
+    def __init__(self, *lines: dict[str, object]) -> None:
+        self.lines = list(lines)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator["ScriptedLink"]:
+        yield self
+
+    def send(self, *_requests: object) -> None:
+        """What is asked does not matter here."""
+
+    def line(self, _deadline_s: float = 0.0) -> dict[str, object]:
+        return self.lines.pop(0)
+
+    def copy(self, size: int, put: Callable[[memoryview], object]) -> None:
+        put(memoryview(b"x" * size))
+
+
+def test_what_was_not_permitted_only_for_a_moment_is_not_held_against_the_tree(tmp_path: Path) -> None:
+    """As a loader does it that copies first and gives owner and mode afterwards."""
+    known: dict[str, object] = {"n": "y.rhs", "s": 1, "t": 5, "m": 0o640}
+    end: dict[str, object] = {"end": True}
+    link = ScriptedLink(
+        {"bad": "2026", "why": "Permission denied"},
+        known,
+        end,
+        {"bad": "y.rhs", "why": "Permission denied", "soon": True},
+        end,
+        {"s": 1, "t": 5, "m": 0o640, "len": 1},
+    )
+    puller = Puller(link, str(tmp_path))  # type: ignore[arg-type]
+    puller.learn()
+    assert puller.unreadable == {"2026": "Permission denied"}
+    puller.fetch()
+    assert (set(puller.unreadable), puller.behind) == ({"2026", "y.rhs"}, 2)
+    puller.learn()
+    assert puller.unreadable == {}
+    puller.fetch()
+    assert (puller.behind, (tmp_path / "y.rhs").read_bytes()) == (0, b"x")
 
 
 class FakeConfirmer:
