@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,11 +109,14 @@ class Journal:
                 # Half a line (a full disk) would break the chain for whatever is written next.
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file, size)
-            raise StepFailed(
-                _("The journal %(path)s cannot be written: %(why)s")
-                % {"path": self.path, "why": error.strerror},
-                hint=_("Make room on this machine's disk, then go on with `lpse-ops resume`."),
-            ) from error
+            raise _unwritable(self.path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StepFailed:
+    return StepFailed(
+        _("The journal %(path)s cannot be written: %(why)s") % {"path": path, "why": error.strerror},
+        hint=_("Make room on this machine's disk, then go on with `lpse-ops resume`."),
+    )
 
 
 def event_hash(event: Mapping[str, Any]) -> str:
@@ -137,7 +140,7 @@ def read_events(path: Path) -> list[Event]:
     events: list[Event] = []
     previous = path.stem
     for number, line in enumerate(lines[:-1], 1):
-        event = _parse(line)
+        event = parse_event(line)
         if (
             event is None
             or event["seq"] != number
@@ -155,14 +158,34 @@ def read_events(path: Path) -> list[Event]:
     return events
 
 
-def _parse(line: bytes) -> Event | None:
+def parse_event(line: bytes) -> Event | None:
+    """Given a line, return the event that it is, None if it is none. Its hash is not checked."""
     try:
         event = json.loads(line)
     except ValueError:
         return None
     if isinstance(event, dict) and {"seq", "previous", "hash", "type", "run"} <= event.keys():
-        return event
+        return event if isinstance(event["seq"], int) else None
     return None
+
+
+def restore(path: Path, events: Sequence[Event]) -> None:
+    """Given the path of a journal and its events from another machine, put it there, whole or not at all.
+
+    Raise StepFailed if it cannot be written.
+    """
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.writelines(_line(event) for event in events)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _line(event: Event) -> bytes:

@@ -16,12 +16,13 @@ from lpse_ops.engine.mirror import Mirror, unacknowledged
 from lpse_ops.errors import LpseError, Refused, StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, Step
-from lpse_ops.plan.checks import ancestors
+from lpse_ops.plan.graph import ancestors
 from lpse_ops.waiting import scaled
 
 _MIRROR_S = 5.0  # an irreversible act waits this long for its intent to be on disk elsewhere
 _GRACE_S = 5.0  # an action bounds itself by its step's deadline; the engine gives up this much later
 GOOD = ("done", "already")
+ENDED = ("done", "incomplete", "superseded")  # statuses of a run that cannot go on
 
 
 class Engine:

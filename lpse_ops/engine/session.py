@@ -18,7 +18,7 @@ from lpse_ops.actions.context import Facts, RunContext
 from lpse_ops.engine.journal import Event, Journal, read_events
 from lpse_ops.engine.lock import SiteLock, holder
 from lpse_ops.engine.mirror import Mirror
-from lpse_ops.engine.runner import Engine, last_status
+from lpse_ops.engine.runner import ENDED, Engine, last_status
 from lpse_ops.engine.runs import new_run, runs_folder
 from lpse_ops.errors import Incomplete, InternalError, LpseError, Refused
 from lpse_ops.i18n import _
@@ -29,7 +29,6 @@ from lpse_ops.site import Site
 Confirm = Callable[[str, Facts], Facts]
 OnEvent = Callable[[Event], None]
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-ENDED = ("done", "incomplete", "superseded")
 
 
 @dataclass(frozen=True)

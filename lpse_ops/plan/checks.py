@@ -1,31 +1,18 @@
 """Static checks of a plan: is it a sound graph, and does every step have a legal way on when it fails?"""
 
 from collections.abc import Callable, Iterator
-from graphlib import CycleError, TopologicalSorter
+from graphlib import CycleError
+from itertools import combinations
 
+from lpse_ops.plan.graph import ancestors, order
 from lpse_ops.plan.model import Plan
+from lpse_ops.plan.moves import dead_ends
 
 
 def faults_of(plan: Plan) -> list[str]:
     """Given a plan, return all that is wrong with it (an empty list if nothing is)."""
-    return [fault for check in _CHECKS for fault in check(plan)]
-
-
-def order(plan: Plan) -> list[str]:
-    """Return the step ids in an order that honours `needs`. Raise graphlib.CycleError if there is none."""
-    return list(TopologicalSorter({step.id: step.needs for step in plan.steps}).static_order())
-
-
-def ancestors(plan: Plan, step_id: str) -> set[str]:
-    """Return the ids of all steps that must end before `step_id` starts."""
-    found: set[str] = set()
-    todo = list(plan.step(step_id).needs)
-    while todo:
-        current = todo.pop()
-        if current not in found:
-            found.add(current)
-            todo.extend(plan.step(current).needs)
-    return found
+    graph = [fault for check in _GRAPH for fault in check(plan)]
+    return graph or [fault for check in _STEPS for fault in check(plan)]
 
 
 def _ids_are_unique(plan: Plan) -> Iterator[str]:
@@ -56,11 +43,31 @@ def _deadlines(plan: Plan) -> Iterator[str]:
 
 
 def _way_back(plan: Plan) -> Iterator[str]:
-    # Every step is idempotent, so "retry" is always legal; what a plan must say besides is how its effect is
-    # taken back, or why not.
     for step in plan.steps:
         if bool(step.undo) == bool(step.no_undo):
             yield f"{step.id} must say either how it is undone or why it is not"
+        if step.irreversible and not step.changes:
+            yield f"{step.id} is irreversible but says of nothing that it changes it"
+        if step.proof and (step.changes or not step.observes):
+            yield f"{step.id} is a proof: it must say what it looks at, and change nothing"
+        if step.undo and not step.changes:
+            yield f"{step.id} changes nothing, so there is nothing to undo"
+
+
+def _nothing_is_changed_twice_at_once(plan: Plan) -> Iterator[str]:
+    for one, other in combinations(plan.steps, 2):
+        shared = {name if ":" in name else f"{name}:{one.host}" for name in one.changes} & {
+            name if ":" in name else f"{name}:{other.host}" for name in other.changes
+        }
+        if shared and one.id not in ancestors(plan, other.id) and other.id not in ancestors(plan, one.id):
+            yield f"{one.id} and {other.id} change {', '.join(sorted(shared))} side by side"
+
+
+def _nothing_critical_needs_an_optional_step(plan: Plan) -> Iterator[str]:
+    for step in plan.steps:
+        for need in step.needs:
+            if step.critical and not plan.step(need).critical:
+                yield f"{step.id} is critical but waits for {need}, which may be skipped"
 
 
 def _irreversible_is_critical(plan: Plan) -> Iterator[str]:
@@ -75,12 +82,14 @@ def _dead_hosts_are_left_out(plan: Plan) -> Iterator[str]:
             yield f"{step.id} runs on {step.host}, which is declared dead"
 
 
-_CHECKS: tuple[Callable[[Plan], Iterator[str]], ...] = (
-    _ids_are_unique,
-    _needs_exist,
-    _no_cycle,
+Check = Callable[[Plan], Iterator[str]]
+_GRAPH: tuple[Check, ...] = (_ids_are_unique, _needs_exist, _no_cycle)
+_STEPS: tuple[Check, ...] = (
     _deadlines,
     _way_back,
     _irreversible_is_critical,
     _dead_hosts_are_left_out,
+    _nothing_is_changed_twice_at_once,
+    _nothing_critical_needs_an_optional_step,
+    dead_ends,
 )

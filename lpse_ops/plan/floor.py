@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lpse_ops.plan.checks import order
+from lpse_ops.plan.graph import order
 from lpse_ops.plan.model import Plan
 
 

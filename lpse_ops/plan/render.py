@@ -1,13 +1,23 @@
 """A plan for people: what will be done, in which order, what cannot be taken back."""
 
+import json
+
 from lpse_ops.i18n import _
-from lpse_ops.plan.checks import order
+from lpse_ops.plan.graph import order
 from lpse_ops.plan.model import Plan, Step
 
 
 def title_of(step: Step) -> str:
     """Return the step's title in the user's language."""
     return _(step.title) % {"host": step.host}
+
+
+def console_of(step: Step, run: str, token: int) -> str:
+    """Given a step, its run and token, return what a person does by hand at the step's host ("" if nothing helps)."""
+    text = _(step.console) if step.console else ""
+    if record := step.args.get("record"):
+        text = text.replace("RECORD", json.dumps({**record, "run": run}))
+    return text.replace("RUN", run).replace("TOKEN", str(token))
 
 
 def as_text(plan: Plan) -> str:
@@ -23,6 +33,7 @@ def as_text(plan: Plan) -> str:
         lines.append(
             f" {number:>2} {mark} {title_of(step)} [{step.host}]"
             + (_("  after %(n)s") % {"n": after} if after else "")
+            + ("" if step.critical else _("  (optional)"))
         )
         if step.irreversible:
             lines.append(f"        {_(step.no_undo)}")

@@ -144,6 +144,53 @@ def test_a_killed_holder_frees_the_lock(node: Helper) -> None:
     end(again)
 
 
+def test_a_lock_is_taken_with_a_reason_and_the_old_run_can_do_nothing_more(node: Helper) -> None:
+    node.program("ip", "#!/bin/sh\nexit 0\n")
+    first = node.popen("lock", "--run", "r1", "--holder", "Sari")
+    assert line_of(first) == {"token": 1}
+    assert node("release-address", "--run", "r1", "--token", "1").code == 0
+    assert node("lock", "--run", "r2", "--holder", "Budi", "--reason", "short").code == 2
+
+    second = node.popen("lock", "--run", "r2", "--holder", "Budi", "--reason", "Sari's laptop was stolen")
+    taken = line_of(second)
+    assert (taken["token"], taken["taken"]["run"], taken["taken"]["holder"]) == (2, "r1", "Sari")
+    assert first.wait(timeout=scaled(20)) != 0
+    late = node("release-address", "--run", "r1", "--token", "1")
+    assert late.code == 3
+    assert "another run has taken over" in late.text
+    kept = json.loads((node.var / "locks-taken.jsonl").read_text())
+    assert (kept["run"], kept["reason"], kept["from"]["run"]) == ("r2", "Sari's laptop was stolen", "r1")
+    third = node("lock", "--run", "r3", "--holder", "Ani")
+    assert (third.code, third.json["run"]) == (6, "r2")
+    assert end(second) == 0
+
+
+def test_only_the_holder_of_the_lock_is_ended(node: Helper) -> None:
+    """A number in a file may by now be another process's."""
+    bystander = node.popen("journal-append", "--run", "r9")
+    first = node.popen("lock", "--run", "r1", "--holder", "Sari")
+    line_of(first)
+    (node.run_folder / "lock.pid").write_text(f"{bystander.pid}\n")
+    node.program("flock", '#!/bin/sh\n[ "$1" != -w ] || [ "$3" != 7 ] || exit 1\nexec /usr/bin/flock "$@"\n')
+    answer = node("lock", "--run", "r2", "--holder", "Budi", "--reason", "nobody knows who holds it")
+    assert answer.code == 4
+    assert "not let go" in answer.json["error"]
+    assert bystander.poll() is None
+    assert first.poll() is None
+
+
+def test_a_journal_is_shown_as_it_was_received(node: Helper) -> None:
+    assert node("journal-show").json == {"runs": []}
+    line = json.dumps({"seq": 1, "text": 'a "b" \\ \t ü'}, ensure_ascii=False)
+    node("journal-append", "--run", "r1", stdin=line + "\n")
+    with (node.var / "journal" / "r1.jsonl").open("ab") as stream:
+        stream.write(b'{"seq":2,"te\xff\n')
+    node("journal-append", "--run", "r2", stdin='{"seq":1}\n')
+    assert node("journal-show").json == {"runs": ["r1", "r2"]}
+    assert node("journal-show", "--run", "r1").json == {"run": "r1", "lines": [line, '{"seq":2,"te']}
+    assert node("journal-show", "--run", "r3").code == 3
+
+
 def test_the_journal_is_answered_line_by_line(node: Helper) -> None:
     channel = node.popen("journal-append", "--run", "r1")
     assert channel.stdin is not None

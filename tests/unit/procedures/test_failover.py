@@ -10,7 +10,7 @@ from lpse_ops.observe.facts import NodeState
 from lpse_ops.observe.power import PowerReading
 from lpse_ops.observe.site import HostView, SiteObservation
 from lpse_ops.plan import Plan, faults_of
-from lpse_ops.plan.checks import ancestors
+from lpse_ops.plan.graph import ancestors
 from lpse_ops.procedures.choice import choose
 from lpse_ops.procedures.failover import PROOFS, build
 from lpse_ops.site import Site

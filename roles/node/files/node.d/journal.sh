@@ -1,39 +1,5 @@
 # shellcheck shell=dash
-# lock: one run at a time. journal-append: the second, fsynced copy of a run's journal.
-
-# Holds the lock of the site until the input ends: a controller that dies or is cut off frees it (sshd notices a dead
-# peer within 15 s: ClientAliveInterval of lpse-hot). The counter is on the disk before anybody hears of the token.
-hold_lock() {
-  local since
-  options "run holder above" "$@"
-  [ -n "$OPT_RUN" ] && [ -n "$OPT_HOLDER" ] || usage "lock needs --run and --holder"
-  exec 7>>"$RUN/lock"
-  if ! flock -n 7; then
-    if [ -s "$RUN/lock.json" ]; then
-      say "$(cat "$RUN/lock.json")"
-    else
-      say '{"holder":null,"run":null,"since":null}'
-    fi
-    exit 6
-  fi
-  since=$(now)
-  place "$RUN/lock.json" "{\"holder\":$(jstr "$OPT_HOLDER"),\"run\":$(jstr "$OPT_RUN"),\"since\":$since}"
-  raise_token
-  say "{\"token\":$TOKEN}"
-  while IFS= read -r _; do :; done
-  rm -f "$RUN/lock.json"
-}
-
-# One more than this host has seen, and more than --above: what the controller saw on the other hosts.
-raise_token() {
-  exec 8>>"$RUN/token.lock"
-  flock -x -w 90 8 || fail "a command of an earlier run is still at work; try again"
-  read_token
-  [ "$TOKEN" -ge "${OPT_ABOVE:-0}" ] || TOKEN=$OPT_ABOVE
-  TOKEN=$((TOKEN + 1))
-  store "$VAR/token" "$TOKEN $OPT_RUN" || fail "the fencing token cannot be written: is the disk full?"
-  exec 8>&-
-}
+# journal-append: the second, fsynced copy of a run's journal. journal-show: what this host has of it.
 
 # One answer a line, once the line is on the disk. A line that the end of the input cut short is not taken.
 journal_append() {
@@ -73,6 +39,20 @@ journal_append() {
     seq=$((seq + 1))
     say "{\"seq\":$seq}"
   done
+}
+
+# The runs whose journals are here, or with --run the lines of one as strings: what is whole in them, and in which order
+# they belong together, is for the reader to judge by their hashes.
+journal_show() {
+  local file
+  options "run" "$@"
+  if [ -z "$OPT_RUN" ]; then
+    say "{\"runs\":[$(find "$VAR/journal" -name '*.jsonl' -size +0 -printf '%f\n' | sort | sed 's/\.jsonl$//; s/.*/"&"/' | tr '\n' ',' | sed 's/,$//')]}"
+    return 0
+  fi
+  file=$VAR/journal/$OPT_RUN.jsonl
+  [ -s "$file" ] || refuse "this host has no journal of run $OPT_RUN"
+  say "{\"run\":\"$OPT_RUN\",\"lines\":[$(tr '\000-\011\013-\037\177' ' ' <"$file" | iconv -c -f UTF-8 -t UTF-8 | sed 's/[\\"]/\\&/g; s/^/"/; s/$/",/; $ s/,$//' | tr -d '\n')]}"
 }
 
 WHOLE="${WHOLE-} journal"
