@@ -11,7 +11,8 @@
     ├── Refused                3   nothing was changed; all reasons listed
     │   ├── UnreachableError       a host that is needed does not answer
     │   ├── HostKeyError           a host shows a key that known_hosts does not name
-    │   └── VersionSkewError       lpse-node on a host is of another version
+    │   ├── VersionSkewError       lpse-node on a host is of another version
+    │   └── Superseded             a run that is resumed no longer fits the site; it is closed
     ├── StepFailed             4   stopped on the way; resumable
     ├── Incomplete             5   done, but the site is not yet protected
     ├── LockHeld               6   another run holds the lock
@@ -75,6 +76,10 @@ class HostKeyError(Refused):
 
 class VersionSkewError(Refused):
     """``lpse-node`` on a host is of another version than this lpse-ops."""
+
+
+class Superseded(Refused):
+    """A run that was to go on no longer fits the site; it is closed, nothing was done in its name."""
 
 
 class StepFailed(LpseError):

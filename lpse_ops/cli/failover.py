@@ -16,7 +16,7 @@ from lpse_ops.cli.options import (
     open_site,
 )
 from lpse_ops.cli.output import confirm, emit, progress, said_if_slow
-from lpse_ops.errors import Incomplete, Refused, StepFailed
+from lpse_ops.errors import Incomplete, Refused, StepFailed, Superseded, UsageError
 from lpse_ops.i18n import _
 
 if TYPE_CHECKING:
@@ -36,7 +36,18 @@ AcceptLossOption = Annotated[
         "--accept-loss", metavar="REASON", help="Go on although more than the site's RPO can be lost; why."
     ),
 ]
+TakeLockOption = Annotated[
+    str | None,
+    typer.Option(
+        "--take-lock",
+        metavar="REASON",
+        help="Take the lock of the site from a run that will not go on; why (at least ten letters). That run's late "
+        "commands then do nothing.",
+    ),
+]
 RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run id (default: the newest run).")]
+
+REASON_LETTERS = 10
 
 
 def failover(
@@ -44,6 +55,13 @@ def failover(
     plan: PlanOption = False,
     yes: YesOption = False,
     accept_loss: AcceptLossOption = None,
+    take_lock: TakeLockOption = None,
+    supersedes: Annotated[
+        str | None,
+        typer.Option(
+            "--supersedes", metavar="RUN", help="The run whose place this one takes; for the records."
+        ),
+    ] = None,
     site: SiteOption = None,
     vault_password_file: VaultPasswordOption = None,
     output: OutputOption = OutputMode.text,
@@ -75,13 +93,34 @@ def failover(
         timings = {"load": loaded - began, "observe": time.monotonic() - loaded}
         from lpse_ops.engine.session import start
 
-        return _finish(start(_around(the_site, fleet, _asker(the_site, yes, accept_loss)), made, timings))
+        around = _around(the_site, fleet, _asker(the_site, yes, accept_loss))
+        return _finish(
+            start(around, made, timings, take_lock=reason_of(take_lock), supersedes=supersedes or "")
+        )
 
 
 def resume(
     run: RunArgument = None,
     yes: YesOption = False,
     accept_loss: AcceptLossOption = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="HOST",
+            help="Go on with a run that this machine never saw, from the copy of its journal on this host.",
+        ),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--skip", metavar="STEP", help="Leave an optional step that failed out (with --reason)."
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the journal.")
+    ] = None,
+    take_lock: TakeLockOption = None,
     site: SiteOption = None,
     vault_password_file: VaultPasswordOption = None,
     output: OutputOption = OutputMode.text,
@@ -89,20 +128,74 @@ def resume(
 ) -> int:
     """Go on with a run that was interrupted, killed or stopped by a failed step.
 
-    The plan is the one in the journal. What was done stays done; the proofs it stands on are observed again
-    first, and if one no longer holds the run ends as superseded.
+    The plan is the one in the journal. What was done stays done; what it stands on is observed again first, and if
+    that no longer holds the run ends as superseded and a new plan is offered. With --from HOST any machine that has the
+    inventory, its vault password and the SSH key can go on; RUN may then be left out: the newest unfinished one.
     """
     the_site = open_site(site, vault_password_file)
+    skipped = {step: reason_of(reason, "--reason") for step in skip or ()}
+    if skip and not reason:
+        raise UsageError(
+            _("--skip needs --reason."), hint=_('Say why: --reason "..."; it goes into the journal.')
+        )
     from lpse_ops.engine.journal import read_events
     from lpse_ops.engine.runs import latest_run, runs_folder
     from lpse_ops.engine.session import resume as resume_run
     from lpse_ops.remote.ssh import Fleet
 
-    name = latest_run(runs_folder(the_site), run)
-    events = read_events(runs_folder(the_site) / f"{name}.jsonl")
+    folder = runs_folder(the_site)
     with Fleet(the_site) as fleet:
-        _reconsider(the_site, fleet, events, yes)
-        return _finish(resume_run(_around(the_site, fleet, _asker(the_site, yes, accept_loss)), name))
+        name = latest_run(folder, run) if from_ is None else _fetched(the_site, fleet, from_, run)
+        _reconsider(the_site, fleet, read_events(folder / f"{name}.jsonl"), yes)
+        around = _around(the_site, fleet, _asker(the_site, yes, accept_loss))
+        try:
+            return _finish(resume_run(around, name, take_lock=reason_of(take_lock), skip=skipped))
+        except Superseded as error:
+            raise _with_a_new_plan(error, the_site, fleet, name) from error
+
+
+def reason_of(text: str | None, option: str = "--take-lock") -> str:
+    """Given what was typed as a reason (None: nothing), return it. Raise UsageError if it says too little."""
+    if text is not None and len(text.strip()) < REASON_LETTERS:
+        raise UsageError(
+            _("%(option)s needs a reason of at least %(n)s letters.")
+            % {"option": option, "n": REASON_LETTERS},
+            hint=_("Say it so that whoever reads the journal next year understands it."),
+        )
+    return (text or "").strip()
+
+
+def _fetched(site: "Site", fleet: "Remote", host: str, run: str | None) -> str:
+    """Bring the journal of a run here from a host; return the run."""
+    from lpse_ops.engine.catchup import catch_up, fetch
+    from lpse_ops.engine.runs import runs_folder
+
+    if host not in site.hosts:
+        raise UsageError(
+            _("The inventory knows no host %(host)s.") % {"host": host},
+            hint=_("Hosts of this site: %(hosts)s.") % {"hosts": ", ".join(site.hosts)},
+        )
+    name, copies = fetch(fleet, host, [other for other in site.hosts if other != host], run)
+    if catch_up(runs_folder(site), name, copies):
+        progress(_("The journal of run %(run)s was fetched from %(host)s.") % {"run": name, "host": host})
+    return name
+
+
+def _with_a_new_plan(error: Superseded, site: "Site", fleet: "Remote", run: str) -> Superseded:
+    """Given why a run is superseded, return that with the plan of now, or with why there is none."""
+    from lpse_ops.plan.render import as_text
+
+    try:
+        plan = _make_plan(site, fleet, None, {"supersedes": run})
+    except Refused as refused:
+        return Superseded(error.message, reasons=[*error.reasons, *refused.reasons], hint=refused.hint)
+    progress(as_text(plan))
+    return Superseded(
+        error.message,
+        reasons=error.reasons,
+        hint=_("A new plan is possible (shown above): `lpse-ops failover --supersedes %(run)s`.")
+        % {"run": run},
+    )
 
 
 def report(
@@ -156,7 +249,7 @@ def _same_plan(made: "Plan", site: "Site", fleet: "Remote", choices: dict[str, A
 
 def _reconsider(site: "Site", fleet: "Remote", events: "list[Event]", yes: bool) -> None:
     """Before a run that has done nothing yet goes on, see that it is still right: the active node may be well again."""
-    from lpse_ops.engine.runner import GOOD
+    from lpse_ops.engine.status import GOOD
     from lpse_ops.plan import Plan
 
     if not events or events[0]["type"] != "run-started":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lpse_ops.cli.options import LanguageOption, OutputMode, OutputOption, SiteOption, open_site
-from lpse_ops.cli.output import emit
+from lpse_ops.cli.output import emit, said_if_slow
 from lpse_ops.i18n import _
 
 if TYPE_CHECKING:
@@ -32,10 +32,24 @@ def verify(
     output: OutputOption = OutputMode.text,
     language: LanguageOption = None,
 ) -> None:
-    """Check that every event of a run stands as it was written: none edited, missing or moved (exit code 7 if not)."""
-    events = _events(site, run)
-    head = {"run": events[0]["run"], "events": len(events), "hash": events[-1]["hash"]} if events else {}
-    emit(head, _("The journal is whole: %(n)s events.") % {"n": len(events)})
+    """Check that every event of a run stands as it was written: none edited, missing, moved or cut off.
+
+    The end of a journal is proven by its copies on other hosts; without one it is unanchored. Exit code 7 if anything
+    is not as it should be. A journal that another controller has gone on with is brought up to date first.
+    """
+    the_site = open_site(site, secrets=False)
+    from lpse_ops.engine.anchoring import check
+    from lpse_ops.engine.runs import latest_run, runs_folder
+    from lpse_ops.remote.ssh import Fleet
+
+    folder = runs_folder(the_site)
+    with Fleet(the_site) as fleet, said_if_slow(_("Comparing with the copies on the hosts ...")):
+        found = check(the_site, fleet, folder, latest_run(folder, run))
+    emit(
+        found,
+        _("The journal is whole: %(n)s events, anchored on %(hosts)s.")
+        % {"n": found["events"], "hosts": ", ".join(found["anchors"])},
+    )
 
 
 def list_(
@@ -43,8 +57,8 @@ def list_(
 ) -> None:
     """List the runs whose journals lie on this controller, with how each ended."""
     from lpse_ops.engine.journal import read_events
-    from lpse_ops.engine.runner import last_status
     from lpse_ops.engine.runs import runs, runs_folder
+    from lpse_ops.engine.status import last_status
 
     folder = runs_folder(open_site(site, secrets=False, network=False))
     found = [

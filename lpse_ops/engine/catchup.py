@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lpse_ops.engine.history import Copies, copies_of, relation
 from lpse_ops.engine.journal import read_events, restore
-from lpse_ops.engine.runner import ENDED, last_status
+from lpse_ops.engine.status import ENDED, last_status
 from lpse_ops.errors import FaultsFound, Refused
 from lpse_ops.i18n import _
 from lpse_ops.remote import Remote
@@ -67,4 +67,3 @@ def altered(run: str, host: str, shared: int) -> str:
 def keep_both() -> str:
     """Return what to do about copies that differ."""
     return _("Keep both files as they are, find out which one was changed, and do not go on with this run.")
-

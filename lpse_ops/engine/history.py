@@ -93,4 +93,3 @@ def _seq(event: Event) -> int:
 
 def _weight(events: Sequence[Event]) -> tuple[int, int]:
     return max((int(event.get("token", 0)) for event in events), default=0), len(events)
-

@@ -17,7 +17,7 @@ from lpse_ops.remote import NodeChannel, Remote
 from lpse_ops.waiting import scaled
 
 _ANSWER_S = 10.0
-_TAKING_S = 130.0  # commands of the old run that are under way are waited for: up to 90 s for the token, 20 s for the lock
+_TAKING_S = 130.0  # commands of the old run are waited for: up to 90 s for the token, 20 s for the lock
 _VANISHED_S = 16.0  # sshd frees the lock of a controller that vanished within 14 s
 _EVERY_S = 0.5
 

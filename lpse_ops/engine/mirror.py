@@ -81,10 +81,17 @@ class Mirror:
 def unacknowledged(mirrors: Sequence[Mirror], seconds: float) -> str:
     """Return "" once at least one mirror has all events so far on disk, else why none has, after at most `seconds`.
 
-    All are waited for at once: one that hangs costs nothing while another answers.
+    All are waited for at once: one that hangs costs nothing while another answers, and nobody waits for failed ones.
     """
     wanted = [(mirror, mirror.sent) for mirror in mirrors]
-    if wait_until(lambda: any(mirror.has(sent) for mirror, sent in wanted), seconds, every=0.005):
+
+    def stored() -> bool:
+        return any(mirror.has(sent) for mirror, sent in wanted)
+
+    def settled() -> bool:
+        return stored() or all(mirror.failure is not None for mirror in mirrors)
+
+    if wait_until(settled, seconds, every=0.005) and stored():
         return ""
     reasons = [f"{mirror.host}: {mirror.failure or _('no answer in time')}" for mirror in mirrors]
     return "; ".join(reasons) or _("no mirror is connected")

@@ -7,22 +7,25 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from lpse_ops.actions.context import Outcome, RunContext, find_action
-from lpse_ops.engine.journal import Event, Journal
+from lpse_ops.engine.journal import Journal
 from lpse_ops.engine.killpoint import kill_here
 from lpse_ops.engine.mirror import Mirror, unacknowledged
-from lpse_ops.errors import LpseError, Refused, StepFailed
+from lpse_ops.engine.resumption import Resumption
+from lpse_ops.engine.status import GOOD, described
+from lpse_ops.errors import LpseError, StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, Step
-from lpse_ops.plan.graph import ancestors
+from lpse_ops.plan.moves import Move, moves
+from lpse_ops.plan.render import console_of, title_of
 from lpse_ops.waiting import scaled
 
-_MIRROR_S = 5.0  # an irreversible act waits this long for its intent to be on disk elsewhere
+# An irreversible act waits for its intent to be on disk elsewhere; a host may first have to notice (up to 20 s) that
+# the connection of the controller before this one is dead.
+_MIRROR_S = 25.0
 _GRACE_S = 5.0  # an action bounds itself by its step's deadline; the engine gives up this much later
-GOOD = ("done", "already")
-ENDED = ("done", "incomplete", "superseded")  # statuses of a run that cannot go on
 
 
 class Engine:
@@ -45,6 +48,7 @@ class Engine:
         self._results: queue.SimpleQueue[tuple[Step, Outcome | LpseError]] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._status: dict[str, str] = {}
+        self._passed_over: list[tuple[Step, LpseError]] = []
 
     def stop(self) -> None:
         """Start no further step; those that run are finished (first Ctrl-C)."""
@@ -66,68 +70,9 @@ class Engine:
         self._raise_for(failures)
 
     def _take_over_what_is_done(self) -> None:
-        events = self._journal.events
-        for event in events:
-            if event["type"] == "outcome" and event["status"] in GOOD:
-                self._status[event["step"]] = event["status"]
-                self._context.facts[event["step"]] = event.get("facts", {})
-        begun = {event["step"] for event in events if event["type"] == "intent"}
-        for step in self._plan.steps:
-            if step.proof and step.id in self._status:
-                self._prove_again(step, begun)
-        # Before the point of no return a resume looks at everything again: what was stated and confirmed then was
-        # about the site as it was. After it only at what may be gone since.
-        acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
-        beyond = not acting or not begun.isdisjoint(acting)
-        for step in self._plan.steps:
-            if step.again or not (beyond or step.irreversible or step.proof):
-                self._status.pop(step.id, None)
-
-    def _acts_on_proof(self, step: Step) -> bool:
-        return step.irreversible and any(
-            self._plan.step(before).proof for before in ancestors(self._plan, step.id)
-        )
-
-    def _prove_again(self, step: Step, begun: set[str]) -> None:
-        try:
-            outcome = find_action(step.action)(self._context, step)
-        except StepFailed as error:
-            self._proof_lost(step, error, begun)
-        except LpseError as error:  # not seen is not disproved: the run stays open
-            self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
-            raise StepFailed(
-                _("The run cannot go on yet: %(step)s could not be observed again.")
-                % {"step": _(step.title)},
-                reasons=[error.message, *error.reasons],
-                hint=error.hint or _("Mend the cause, then go on with `lpse-ops resume`."),
-            ) from error
-        else:
-            self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
-
-    def _proof_lost(self, step: Step, error: LpseError, begun: set[str]) -> NoReturn:
-        """Close the run as superseded, unless it has acted on the proof: then no new plan could take its place."""
-        self._journal.append("proof-lost", step=step.id, error=error.message)
-        reasons = [error.message, *error.reasons]
-        acted = [other.id for other in self._plan.steps if self._acts_on_proof(other) and other.id in begun]
-        if acted:
-            self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
-            raise StepFailed(
-                _("The run has acted on a proof that no longer holds (%(steps)s).")
-                % {"steps": ", ".join(acted)},
-                reasons=reasons,
-                hint=_(
-                    "Find out with `lpse-ops status` whether the old node serves. If it stays closed, switch it off, "
-                    "then run `lpse-ops resume`."
-                ),
-            ) from error
-        self._journal.append(
-            "run-ended", status="superseded", exit_code=Refused.exit_code, reason=error.message
-        )
-        raise Refused(
-            _("The run is superseded: what it stood on no longer holds."),
-            reasons=reasons,
-            hint=_("Look at `lpse-ops status`, then make a new plan with `lpse-ops failover --plan`."),
-        ) from error
+        """Of a run that goes on: what stands, after what it stands on was looked at again."""
+        if any(event["type"] in ("intent", "outcome", "resumed") for event in self._journal.events):
+            self._status = Resumption(self._plan, self._journal, self._context).standing()
 
     def _ready(self, running: dict[str, float]) -> list[Step]:
         return [
@@ -135,7 +80,7 @@ class Engine:
             for step in self._plan.steps
             if step.id not in self._status
             and step.id not in running
-            and all(self._status.get(need) in (*GOOD, "skipped") for need in step.needs)
+            and all(self._status.get(need) in (*GOOD, "skipped", "passed") for need in step.needs)
         ]
 
     def _collect(self, running: dict[str, float], failures: list[tuple[Step, LpseError]]) -> None:
@@ -151,14 +96,15 @@ class Engine:
             self._status[step.id] = "failed"
             failures.append((step, result))
         else:
-            self._status[step.id] = "skipped"
+            self._status[step.id] = "passed"
+            self._passed_over.append((step, result))
 
     def _overdue(self, running: dict[str, float]) -> tuple[Step, LpseError]:
         late = min(running, key=lambda step_id: running[step_id])
         step = self._plan.step(late)
         error = StepFailed(_("%(step)s did not end within its deadline.") % {"step": late})
         self._journal.append(
-            "outcome", step=late, status="failed", seconds=step.deadline_s, error=_described(error)
+            "outcome", step=late, status="failed", seconds=step.deadline_s, error=described(error)
         )
         return step, error
 
@@ -171,7 +117,7 @@ class Engine:
             failure = StepFailed(_("%(step)s: unexpected %(error)r") % {"step": step.id, "error": error})
             with contextlib.suppress(LpseError):  # the journal may be what fails
                 self._journal.append(
-                    "outcome", step=step.id, status="failed", error=_described(failure), seconds=0.0
+                    "outcome", step=step.id, status="failed", error=described(failure), seconds=0.0
                 )
             self._results.put((step, failure))
 
@@ -185,11 +131,12 @@ class Engine:
             if step.irreversible:
                 self._demand_mirror(step)
                 self._demand_lock(step)
+            kill_here("begun", step.id)
             outcome = find_action(step.action)(self._context, step)
         except LpseError as error:
             seconds = round(time.monotonic() - started, 3)
             self._journal.append(
-                "outcome", step=step.id, status="failed", seconds=seconds, error=_described(error)
+                "outcome", step=step.id, status="failed", seconds=seconds, error=described(error)
             )
             raise
         kill_here("inside", step.id)
@@ -220,29 +167,47 @@ class Engine:
 
     def _raise_for(self, failures: list[tuple[Step, LpseError]]) -> None:
         if failures:
-            step, error = failures[0]
-            self._journal.append("run-stopped", status="failed", step=step.id, reason=error.message)
-            raise StepFailed(
-                _("%(step)s failed: %(why)s") % {"step": _(step.title), "why": error.message},
-                reasons=error.reasons,
-                hint=error.hint or _("Mend the cause, then go on with `lpse-ops resume`."),
-            ) from error
+            self._raise_failed(failures)
         if self._stop.is_set() and any(step.id not in self._status for step in self._plan.steps):
             self._journal.append("run-stopped", status="interrupted")
             raise StepFailed(_("Stopped cleanly between two steps."), hint=_("Go on with `lpse-ops resume`."))
+        if self._passed_over:
+            self._raise_failed(self._passed_over)
 
+    def _raise_failed(self, failures: list[tuple[Step, LpseError]]) -> NoReturn:
+        """Tell all that failed, what the first one's remedy is, and which legal moves there are."""
+        step, error = failures[0]
+        self._journal.append(
+            "run-stopped",
+            status="failed",
+            step=step.id,
+            reason=error.message,
+            moves={failed.id: list(moves(self._plan, failed.id)) for failed, _error in failures},
+        )
+        reasons = list(error.reasons)
+        for other, its in failures[1:]:
+            reasons += [f"{title_of(other)}: {its.message}", *its.reasons]
+        raise StepFailed(
+            _("%(step)s failed: %(why)s") % {"step": title_of(step), "why": error.message},
+            reasons=reasons,
+            hint=" ".join(
+                [error.hint or _("Mend the cause, then go on with `lpse-ops resume`."), *self._ways(step)]
+            ),
+        ) from error
 
-def _described(error: LpseError) -> dict[str, Any]:
-    return {"message": error.message, "reasons": list(error.reasons), "hint": error.hint}
-
-
-def last_status(events: Sequence[Event]) -> str:
-    """Given the events of a run, return how it stands: ``running`` (or died) or the status of its last stop
-    or end.
-    """
-    for event in reversed(events):
-        if event["type"] in ("run-ended", "run-stopped"):
-            return str(event["status"])
-        if event["type"] in ("run-started", "resumed"):
-            break
-    return "running"
+    def _ways(self, step: Step) -> list[str]:
+        ways = []
+        legal = moves(self._plan, step.id)
+        if Move.SKIP in legal:
+            ways.append(
+                _('To leave it out: `lpse-ops resume --skip %(step)s --reason "WHY"`.') % {"step": step.id}
+            )
+        if Move.CONSOLE in legal:
+            ways.append(
+                _("By hand on %(host)s: %(command)s")
+                % {
+                    "host": step.host,
+                    "command": console_of(step, self._context.run, self._context.token),
+                }
+            )
+        return ways

@@ -15,12 +15,15 @@ from typing import Any
 
 from lpse_ops import __version__
 from lpse_ops.actions.context import Facts, RunContext
+from lpse_ops.engine.catchup import catch_up
+from lpse_ops.engine.history import copies_of
 from lpse_ops.engine.journal import Event, Journal, read_events
 from lpse_ops.engine.lock import SiteLock, holder
 from lpse_ops.engine.mirror import Mirror
-from lpse_ops.engine.runner import ENDED, Engine, last_status
+from lpse_ops.engine.runner import Engine
 from lpse_ops.engine.runs import new_run, runs_folder
-from lpse_ops.errors import Incomplete, InternalError, LpseError, Refused
+from lpse_ops.engine.status import ENDED, last_status
+from lpse_ops.errors import Incomplete, InternalError, LpseError, Refused, StepFailed, UsageError
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, faults_of
 from lpse_ops.remote import Remote
@@ -43,36 +46,51 @@ class Surroundings:
     on_event: OnEvent
 
 
-def start(around: Surroundings, plan: Plan, timings: Mapping[str, float]) -> list[Event]:
+def start(
+    around: Surroundings,
+    plan: Plan,
+    timings: Mapping[str, float],
+    *,
+    take_lock: str = "",
+    supersedes: str = "",
+) -> list[Event]:
     """Given a plan, run it as a new run and return its events.
 
-    `timings` are the seconds that went before (imports, connecting, observing), for the report. Raise
-    LockHeld, or StepFailed if the run stopped on the way.
+    `timings` are the seconds that went before (imports, connecting, observing), for the report. `take_lock`: why the
+    lock is taken from whoever holds it. `supersedes`: the run whose place this one takes. Raise LockHeld, or
+    StepFailed if the run stopped on the way.
     """
     if faults := faults_of(plan):
         raise InternalError(_("The plan is not sound."), reasons=faults)
     run = new_run(plan.procedure)
-    with SiteLock(around.remote, around.site.repository.name, run, int(plan.facts.get("token", 0))) as lock:
+    asked = time.monotonic()
+    with SiteLock(
+        around.remote, lock_hosts(around.site, plan), run, int(plan.facts.get("token", 0)), take_lock
+    ) as lock:
+        locked = time.monotonic()
         journal = Journal.create(runs_folder(around.site), run)
         with _recorded(around, plan, journal, backlog=()) as mirrors:
+            spent = {**timings, "lock": locked - asked, "mirrors": time.monotonic() - locked}
             journal.append(
                 "run-started",
                 plan=plan.to_json(),
                 digest=plan.digest(),
-                version=__version__,
-                controller=socket.gethostname(),
-                holder=holder(),
-                token=lock.token,
+                **_controller(lock),
+                **({"supersedes": supersedes} if supersedes else {}),
                 process_started=round(process_started(), 3),
-                timings={name: round(seconds, 3) for name, seconds in timings.items()},
+                timings={name: round(seconds, 3) for name, seconds in spent.items()},
             )
+            _note_taking(journal, lock, take_lock)
             return _run(around, plan, journal, lock, mirrors)
 
 
-def resume(around: Surroundings, run: str) -> list[Event]:
+def resume(
+    around: Surroundings, run: str, *, take_lock: str = "", skip: Mapping[str, str] | None = None
+) -> list[Event]:
     """Given a run id, go on with the plan that its journal holds; return its events.
 
-    A run that has ended is refused.
+    `skip`: optional steps to leave out, and why. A run that has ended is refused; also one that another controller has
+    brought further is gone on with from where that one left it.
     """
     folder = runs_folder(around.site)
     plan, token = _resumable(around.site, run, read_events(folder / f"{run}.jsonl"))
@@ -81,20 +99,57 @@ def resume(around: Surroundings, run: str) -> list[Event]:
         raise Refused(
             _("The run cannot go on yet."), reasons=[failure.message for failure in failures.values()]
         )
-    with SiteLock(around.remote, around.site.repository.name, run, token) as lock:
-        # Only now nobody else writes it: while the lock was waited for, another process may have ended the run.
+    with SiteLock(around.remote, lock_hosts(around.site, plan), run, token, take_lock) as lock:
+        # Only now nobody else writes it: while the lock was waited for, another process may have ended the run, and
+        # before that another controller may have gone on with it.
+        catch_up(folder, run, copies_of(around.remote, plan.hosts, run))
         journal = Journal.open(folder, run)
         _resumable(around.site, run, journal.events)
+        _check_skips(plan, skip or {})
         backlog = [line + "\n" for line in journal.path.read_text().splitlines()]
         with _recorded(around, plan, journal, backlog) as mirrors:
-            journal.append(
-                "resumed",
-                holder=holder(),
-                controller=socket.gethostname(),
-                token=lock.token,
-                version=__version__,
-            )
+            journal.append("resumed", **_controller(lock))
+            _note_taking(journal, lock, take_lock)
+            for step, reason in (skip or {}).items():
+                journal.append("skipped", step=step, reason=reason)
             return _run(around, plan, journal, lock, mirrors)
+
+
+def lock_hosts(site: Site, plan: Plan) -> list[str]:
+    """Return where a run of `plan` takes the lock, in this order: the repository, then the plan's other hosts."""
+    return sorted(plan.hosts, key=lambda host: (host != site.repository.name, host))
+
+
+def _controller(lock: SiteLock) -> dict[str, Any]:
+    return {
+        "holder": holder(),
+        "controller": socket.gethostname(),
+        "token": lock.token,
+        "version": __version__,
+    }
+
+
+def _note_taking(journal: Journal, lock: SiteLock, reason: str) -> None:
+    if lock.taken:
+        journal.append("lock-taken", reason=reason, from_=lock.taken)
+
+
+def _check_skips(plan: Plan, skip: Mapping[str, str]) -> None:
+    known = {step.id: step for step in plan.steps}
+    reasons = [
+        _("The plan has no step %(step)s.") % {"step": name}
+        if name not in known
+        else _("%(step)s is critical: what follows stands on it. It can only be repeated.") % {"step": name}
+        for name in skip
+        if name not in known or known[name].critical
+    ]
+    if reasons:
+        optional = ", ".join(step.id for step in plan.steps if not step.critical) or _("none")
+        raise UsageError(
+            _("That cannot be skipped; nothing was changed."),
+            reasons=reasons,
+            hint=_("Optional steps of this plan: %(steps)s.") % {"steps": optional},
+        )
 
 
 def _resumable(site: Site, run: str, events: Sequence[Event]) -> tuple[Plan, int]:
@@ -135,7 +190,18 @@ def _run(
     )
     engine = Engine(plan, journal, context, mirrors, lambda: lock.held)
     with _interruptible(engine):
-        engine.run()
+        try:
+            engine.run()
+        except KeyboardInterrupt:
+            journal.append(
+                "run-stopped",
+                status="interrupted",
+                reason="second signal: a step under way was not waited for",
+            )
+            raise StepFailed(
+                _("Stopped at once; a step that was under way may still end on its host."),
+                hint=_("Go on with `lpse-ops resume`: it looks before it acts."),
+            ) from None
     journal.append(
         "run-ended",
         status="incomplete",

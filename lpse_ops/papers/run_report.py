@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lpse_ops.engine.journal import Event
-from lpse_ops.engine.runner import GOOD, last_status
+from lpse_ops.engine.status import GOOD, last_status
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan
 from lpse_ops.plan.floor import critical_path, floor_seconds

@@ -52,7 +52,8 @@ def spoils(plan: Plan, step: Step, proof: Step) -> bool:
     """Return whether `proof` could not be observed again because `step`, or one beside it, has changed what it sees."""
     seen = {_full(proof, name) for name in proof.observes}
     return any(
-        proof.id in ancestors(plan, other.id) and not seen.isdisjoint(_full(other, name) for name in other.changes)
+        proof.id in ancestors(plan, other.id)
+        and not seen.isdisjoint(_full(other, name) for name in other.changes)
         for other in (step, *_may_be_done(plan, step.id))
     )
 

@@ -141,9 +141,9 @@ def _decide(old: str, new: str, repository: str, record: Mapping[str, Any]) -> t
                 host,
                 "epoch.write",
                 deadline_s=15,
-            observes=("records",),
-            changes=("record",),
-            console="echo 'RECORD' | lpse-node epoch write --run RUN --token TOKEN",
+                observes=("records",),
+                changes=("record",),
+                console="echo 'RECORD' | lpse-node epoch write --run RUN --token TOKEN",
                 args={"record": dict(record)},
                 # The repository first: a record that only the new node knew would be lost with it.
                 needs=("loss.confirm",) if host == repository else (f"epoch.{repository}",),

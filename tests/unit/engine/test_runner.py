@@ -12,7 +12,8 @@ from lpse_ops.actions import context as context_module
 from lpse_ops.actions.context import Facts, Outcome, RunContext, action
 from lpse_ops.engine.journal import Journal
 from lpse_ops.engine.mirror import Mirror
-from lpse_ops.engine.runner import Engine, last_status
+from lpse_ops.engine.runner import Engine
+from lpse_ops.engine.status import last_status
 from lpse_ops.errors import LpseError, Refused, StepFailed
 from lpse_ops.plan import Plan, Step
 from lpse_ops.remote.fake import FakeFleet
@@ -109,11 +110,28 @@ def test_a_failed_critical_step_stops_what_follows(tmp_path: Path) -> None:
     assert last_status(bench.journal.events) == "failed"
 
 
-def test_a_failed_optional_step_is_passed_over(tmp_path: Path) -> None:
+def test_a_failed_optional_step_stops_nothing_but_the_end(tmp_path: Path) -> None:
     BROKEN.add("a")
-    bench = Bench(tmp_path, step("a", critical=False), step("b", "a"))
-    bench.engine.run()
-    assert LOG == ["b"]
+    bench = Bench(tmp_path, step("a", critical=False), step("b"), step("c", "a", critical=False))
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    assert sorted(LOG) == ["b", "c"]
+    assert "--skip a --reason" in caught.value.hint
+    assert bench.journal.events[-1]["moves"] == {"a": ["retry", "skip"]}
+    bench.journal.append("skipped", step="a", reason="nobody needs it tonight")
+    bench.again().run()
+    assert sorted(LOG) == ["b", "c"]
+
+
+def test_all_that_failed_side_by_side_is_told(tmp_path: Path) -> None:
+    BROKEN.update("ab")
+    bench = Bench(tmp_path, step("a", console="do a by hand, RUN TOKEN"), step("b"))
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    told = " ".join([caught.value.message, *caught.value.reasons])
+    assert "a is broken" in told
+    assert "b is broken" in told
+    assert "do a by hand, run-1 1" in caught.value.hint + bench.engine._ways(bench.plan.step("a"))[0]
 
 
 def test_a_resume_does_only_what_is_left(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""What of an interrupted run still stands: its proofs and preconditions are observed again before anything goes on."""
+
+from typing import NoReturn
+
+from lpse_ops.actions import preconditions
+from lpse_ops.actions.context import RunContext, find_action
+from lpse_ops.engine.journal import Journal
+from lpse_ops.engine.status import GOOD
+from lpse_ops.errors import LpseError, StepFailed, Superseded
+from lpse_ops.i18n import _
+from lpse_ops.plan import Plan, Step
+from lpse_ops.plan.graph import ancestors
+
+
+class Resumption:
+    """One resume of a run; call `standing` once."""
+
+    def __init__(self, plan: Plan, journal: Journal, context: RunContext) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._context = context
+        self._begun = {event["step"] for event in journal.events if event["type"] == "intent"}
+
+    def standing(self) -> dict[str, str]:
+        """Return the status of every step that need not be done (again); their facts go into the context.
+
+        Raise Superseded if what the run stood on no longer holds and it has not acted on it, StepFailed if it has, or
+        if something could not be observed again.
+        """
+        status: dict[str, str] = {}
+        for event in self._journal.events:
+            if event["type"] == "outcome" and event["status"] in GOOD:
+                status[event["step"]] = event["status"]
+                self._context.facts[event["step"]] = event.get("facts", {})
+            elif event["type"] == "skipped":
+                status[event["step"]] = "skipped"
+        for step in self._plan.steps:
+            if step.proof and status.get(step.id) in GOOD:
+                self._prove_again(step)
+        # Before the point of no return a resume looks at everything again: what was stated and confirmed then was
+        # about the site as it was. After it only at what may be gone since.
+        acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
+        beyond = not acting or not self._begun.isdisjoint(acting)
+        for step in self._plan.steps:
+            if (step.again and status.get(step.id) != "skipped") or not (
+                beyond or step.irreversible or step.proof
+            ):
+                status.pop(step.id, None)
+        self._look_again({step.id for step in self._plan.steps} - status.keys())
+        return status
+
+    def _acts_on_proof(self, step: Step) -> bool:
+        return step.irreversible and any(
+            self._plan.step(before).proof for before in ancestors(self._plan, step.id)
+        )
+
+    def _prove_again(self, step: Step) -> None:
+        try:
+            outcome = find_action(step.action)(self._context, step)
+        except StepFailed as error:
+            self._lost(step.id, error)
+        except LpseError as error:  # not seen is not disproved: the run stays open
+            self._not_seen(step.id, _(step.title), error)
+        else:
+            self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
+
+    def _look_again(self, pending: set[str]) -> None:
+        """Observe again what the steps that are left need to be so."""
+        if not any(step.observes for step in self._plan.steps if step.id in pending):
+            return
+        try:
+            seen = preconditions.look(self._context, self._plan)
+        except LpseError as error:
+            self._not_seen("preconditions", _("what the next steps need"), error)
+        reasons = preconditions.lost(self._context, self._plan, seen, pending)
+        if reasons:
+            self._lost("preconditions", StepFailed(reasons[0], reasons=reasons[1:]))
+        self._journal.append("preconditions-renewed", hosts=sorted(seen))
+
+    def _not_seen(self, step_id: str, what: str, error: LpseError) -> NoReturn:
+        self._journal.append("run-stopped", status="failed", step=step_id, reason=error.message)
+        raise StepFailed(
+            _("The run cannot go on yet: %(step)s could not be observed again.") % {"step": what},
+            reasons=[error.message, *error.reasons],
+            hint=error.hint or _("Mend the cause, then go on with `lpse-ops resume`."),
+        ) from error
+
+    def _lost(self, step_id: str, error: LpseError) -> NoReturn:
+        """Close the run as superseded, unless it has acted on it: then no new plan could take its place."""
+        self._journal.append("proof-lost", step=step_id, error=error.message)
+        reasons = [error.message, *error.reasons]
+        acted = [step.id for step in self._plan.steps if self._acts_on_proof(step) and step.id in self._begun]
+        if acted:
+            self._journal.append("run-stopped", status="failed", step=step_id, reason=error.message)
+            raise StepFailed(
+                _("The run has acted on a proof that no longer holds (%(steps)s).")
+                % {"steps": ", ".join(acted)},
+                reasons=reasons,
+                hint=_(
+                    "Find out with `lpse-ops status` whether the old node serves. If it stays closed, switch it off, "
+                    "then run `lpse-ops resume`."
+                ),
+            ) from error
+        self._journal.append(
+            "run-ended", status="superseded", exit_code=Superseded.exit_code, reason=error.message
+        )
+        raise Superseded(
+            _("The run is superseded: what it stood on no longer holds."),
+            reasons=reasons,
+            hint=_("Look at `lpse-ops status`, then make a new plan with `lpse-ops failover --plan`."),
+        ) from error
