@@ -35,21 +35,35 @@ def lost(context: RunContext, plan: Plan, seen: Seen, pending: set[str]) -> list
     return list(dict.fromkeys(reasons))
 
 
-def _records(context: RunContext, plan: Plan, seen: Seen, _host: str) -> Iterator[str]:
-    """No voter may know an epoch beyond the plan's, or another record of the same one."""
+def overtaken(context: RunContext, plan: Plan, seen: Seen) -> list[str]:
+    """Return why another run has taken this one's place: a record beyond the plan's, or another one of its epoch.
+
+    An epoch is on two voters before anything is done in its name, so a run that is overtaken has nothing left to do.
+    """
     ours = plan.facts.get("record")
     if not ours:
-        return
+        return []
+    return [
+        _(
+            "%(host)s has the record of epoch %(epoch)s (%(active)s active, run %(run)s): another run came first."
+        )
+        % {"host": host, "epoch": record.epoch, "active": record.active, "run": record.run or "-"}
+        for host, state in seen.items()
+        if (record := state.record) is not None
+        and (
+            record.epoch > ours["epoch"]
+            or (
+                record.epoch == ours["epoch"] and (record.active, record.run) != (ours["active"], context.run)
+            )
+        )
+    ]
+
+
+def _records(context: RunContext, plan: Plan, seen: Seen, _host: str) -> Iterator[str]:
+    """Every voter of the plan can read its record."""
     for host, state in seen.items():
-        record = state.record
-        if record is None:
+        if state.record is None:
             yield _("%(host)s has no readable epoch record.") % {"host": host}
-        elif record.epoch > ours["epoch"] or (
-            record.epoch == ours["epoch"] and (record.active, record.run) != (ours["active"], context.run)
-        ):
-            yield _(
-                "%(host)s has the record of epoch %(epoch)s (%(active)s active, run %(run)s): another run came first."
-            ) % {"host": host, "epoch": record.epoch, "active": record.active, "run": record.run or "-"}
 
 
 def _standby(context: RunContext, plan: Plan, seen: Seen, host: str) -> Iterator[str]:

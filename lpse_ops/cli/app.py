@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, Entry | Group] = {
         N_("The inventory of a site."),
         {
             "check": Entry("lpse_ops.cli.site:check", N_("Check an inventory and name all its faults.")),
+            "fetch": Entry("lpse_ops.cli.site:fetch", N_("Fetch the inventory from a host of the site.")),
             "schema": Entry("lpse_ops.cli.site:schema", N_("Print the JSON Schema of site.yml.")),
         },
     ),

@@ -89,16 +89,22 @@ PlanOption = Annotated[bool, typer.Option("--plan", help="Print the plan and cha
 
 
 def open_site(
-    ref: str | None, vault_password_file: Path | None = None, *, secrets: bool = True, network: bool = True
+    ref: str | None,
+    vault_password_file: Path | None = None,
+    *,
+    secrets: bool = True,
+    network: bool = True,
+    material: bool = False,
 ) -> "Site":
     """Given the values of ``--site`` and ``--vault-password-file``, return the loaded Site.
 
-    With `network`, this process enters the network of a lab site (call it before any thread starts).
+    `material`: the command sets hosts up, so the files for that (golden copy, package key) must be there. With
+    `network`, this process enters the network of a lab site (call it before any thread starts).
     Raise UsageError, InventoryError, VaultError or LabError as `load_site` and `enter_network` do.
     """
     from lpse_ops.site import enter_network, load_site
 
-    site = load_site(ref, vault_password_file, secrets=secrets)
+    site = load_site(ref, vault_password_file, secrets=secrets, material=material)
     if network:
         enter_network(site)
     return site

@@ -51,7 +51,7 @@ def protect(
     Ends with 0 once both have caught up. Run it again at any time: what is right already stays as it is. Which node is
     active comes from the epoch record.
     """
-    the_site = open_site(site, vault_password_file)
+    the_site = open_site(site, vault_password_file, material=True)
     if replace is not None:
         the_site.other(replace)  # refuses what is no node
         question = _("Move the database of %(node)s aside and copy the active node's in its place?") % {

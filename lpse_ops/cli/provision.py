@@ -48,7 +48,7 @@ def provision(
 
     Run it again at any time: what is right already stays as it is. Which node is active comes from the epoch record.
     """
-    the_site = open_site(site, vault_password_file)
+    the_site = open_site(site, vault_password_file, material=True)
     targets = _targets(the_site, hosts or [], active)
 
     from lpse_ops.remote.login import find_logins

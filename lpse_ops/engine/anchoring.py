@@ -22,7 +22,7 @@ def check(site: Site, remote: Remote, folder: Path, run: str) -> dict[str, Any]:
     events = read_events(path)
     if faults := _foreign(site, run, events):
         raise FaultsFound(_("The journal is not one of this site."), reasons=faults, hint=keep_both())
-    copies = copies_of(remote, list(site.hosts), run)
+    copies = copies_of(remote, list(events[0]["plan"]["hosts"]), run)
     host, longest = copies.longest()
     if relation(events, longest)[0] == "continued":
         catch_up(folder, run, copies)

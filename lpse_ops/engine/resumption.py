@@ -1,10 +1,12 @@
 """What of an interrupted run still stands: its proofs and preconditions are observed again before anything goes on."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NoReturn
 
 from lpse_ops.actions import preconditions
 from lpse_ops.actions.context import RunContext, find_action
-from lpse_ops.engine.journal import Journal
+from lpse_ops.engine.journal import Event, Journal
 from lpse_ops.engine.status import GOOD
 from lpse_ops.errors import LpseError, StepFailed, Superseded
 from lpse_ops.i18n import _
@@ -19,7 +21,7 @@ class Resumption:
         self._plan = plan
         self._journal = journal
         self._context = context
-        self._begun = {event["step"] for event in journal.events if event["type"] == "intent"}
+        self._begun = _begun(journal.events)
 
     def standing(self) -> dict[str, str]:
         """Return the status of every step that need not be done (again); their facts go into the context.
@@ -72,6 +74,9 @@ class Resumption:
             seen = preconditions.look(self._context, self._plan)
         except LpseError as error:
             self._not_seen("preconditions", _("what the next steps need"), error)
+        if overtaken := preconditions.overtaken(self._context, self._plan, seen):
+            self._journal.append("proof-lost", step="preconditions", error=overtaken[0])
+            self._close(overtaken)
         reasons = preconditions.lost(self._context, self._plan, seen, pending)
         if reasons:
             self._lost("preconditions", StepFailed(reasons[0], reasons=reasons[1:]))
@@ -101,11 +106,23 @@ class Resumption:
                     "then run `lpse-ops resume`."
                 ),
             ) from error
+        self._close(reasons)
+
+    def _close(self, reasons: Sequence[str]) -> NoReturn:
         self._journal.append(
-            "run-ended", status="superseded", exit_code=Superseded.exit_code, reason=error.message
+            "run-ended", status="superseded", exit_code=Superseded.exit_code, reason=reasons[0]
         )
         raise Superseded(
             _("The run is superseded: what it stood on no longer holds."),
             reasons=reasons,
             hint=_("Look at `lpse-ops status`, then make a new plan with `lpse-ops failover --plan`."),
-        ) from error
+        )
+
+
+def _begun(events: Sequence[Event]) -> set[str]:
+    """Return the steps whose act may have begun: an attempt that the engine itself stopped before the act is none."""
+    intents = Counter(event["step"] for event in events if event["type"] == "intent")
+    stopped = Counter(
+        event["step"] for event in events if event["type"] == "outcome" and event.get("begun") is False
+    )
+    return {step for step, count in intents.items() if count > stopped[step]}

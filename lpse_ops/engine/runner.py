@@ -127,24 +127,37 @@ class Engine:
             "intent", step=step.id, host=step.host, action=step.action, irreversible=step.irreversible
         )
         started = time.monotonic()
+        begun = False
         try:
-            if step.irreversible:
-                self._demand_mirror(step)
-                self._demand_lock(step)
+            mirrored = self._demand_record(step) if step.irreversible else None
             kill_here("begun", step.id)
+            begun = True
             outcome = find_action(step.action)(self._context, step)
         except LpseError as error:
             seconds = round(time.monotonic() - started, 3)
             self._journal.append(
-                "outcome", step=step.id, status="failed", seconds=seconds, error=described(error)
+                "outcome", step=step.id, status="failed", seconds=seconds, error=described(error), begun=begun
             )
             raise
         kill_here("inside", step.id)
         seconds = round(time.monotonic() - started, 3)
         status = "done" if outcome.changed else "already"
-        self._journal.append("outcome", step=step.id, status=status, seconds=seconds, facts=outcome.facts)
+        spent = {} if mirrored is None else {"mirror_s": round(mirrored, 3)}
+        self._journal.append(
+            "outcome", step=step.id, status=status, seconds=seconds, facts=outcome.facts, **spent
+        )
         kill_here("after", step.id)
         return outcome
+
+    def _demand_record(self, step: Step) -> float:
+        """Before an act that cannot be taken back: its intent is stored elsewhere, the lock is still ours.
+
+        Return how long that took, in seconds.
+        """
+        asked = time.monotonic()
+        self._demand_mirror(step)
+        self._demand_lock(step)
+        return time.monotonic() - asked
 
     def _demand_mirror(self, step: Step) -> None:
         why_not = unacknowledged(self._mirrors, _MIRROR_S)

@@ -10,7 +10,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -31,11 +32,20 @@ CHUNK = 65536
 _IMPORTING = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How hosts are reached where there is no inventory yet: addresses by name, trusted keys, private key."""
+
+    hosts: Mapping[str, str]
+    known_hosts: Path
+    identity_file: Path | None
+
+
 class Fleet:
     """Connections to the hosts of `site` as ``lpse-hot``; see `lpse_ops.remote.Remote`."""
 
-    def __init__(self, site: "Site") -> None:
-        """Given a site, connect to nothing yet."""
+    def __init__(self, site: "Site | Reach") -> None:
+        """Given a site (or how single hosts are reached), connect to nothing yet."""
         self._addresses = dict(site.hosts)
         self._known_hosts = site.known_hosts
         self._identity = site.identity_file

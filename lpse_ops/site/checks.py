@@ -118,8 +118,11 @@ def parsed(value: Any) -> ipaddress.IPv4Address | None:
         return None
 
 
-def cross_check(folder: Path, site: Document, hosts: Hosts) -> list[Fault]:
-    """Given the folder and its two documents, return what is wrong between them."""
+def cross_check(folder: Path, site: Document, hosts: Hosts, *, material: bool = True) -> list[Fault]:
+    """Given the folder and its two documents, return what is wrong between them.
+
+    `material`: the files that only setting hosts up takes (golden copy, package key) are looked for, too.
+    """
     return [
         *_names(site, hosts),
         *_addresses(site, hosts),
@@ -128,7 +131,7 @@ def cross_check(folder: Path, site: Document, hosts: Hosts) -> list[Fault]:
         *_memory(site),
         *_packages(site),
         *_overlaps(site),
-        *_files(folder, site),
+        *_files(folder, site, material),
         *hostkeys.check(folder, hosts.all),
     ]
 
@@ -255,13 +258,11 @@ def _overlaps(site: Document) -> Iterator[Fault]:
         )
 
 
-def _files(folder: Path, site: Document) -> Iterator[Fault]:
-    keys: list[Key] = [
-        ("lpse", "access", "identity_file"),
-        ("lpse", "service", "certificate"),
-        ("lpse", "instance", "golden_copy"),
-    ]
-    if site.get("lpse", "packages", "source") == "store":
+def _files(folder: Path, site: Document, material: bool) -> Iterator[Fault]:
+    keys: list[Key] = [("lpse", "access", "identity_file"), ("lpse", "service", "certificate")]
+    if material:
+        keys.append(("lpse", "instance", "golden_copy"))
+    if material and site.get("lpse", "packages", "source") == "store":
         keys.append(("lpse", "packages", "key"))
     for key in keys:
         name = site.get(*key)

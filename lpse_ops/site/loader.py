@@ -30,14 +30,19 @@ class Reading:
 
 
 def load_site(
-    ref: str | Path | None = None, vault_password_file: Path | None = None, secrets: bool = True
+    ref: str | Path | None = None,
+    vault_password_file: Path | None = None,
+    secrets: bool = True,
+    *,
+    material: bool = True,
 ) -> Site:
     """Given an inventory (folder, name, ``lab``, ``lab:NAME``; None: the only one), return its Site.
 
-    `secrets=False` leaves vault.yml unread. Raise UsageError if the inventory is not found, VaultError if the vault
-    does not open, InventoryError with all faults of the files.
+    `secrets=False` leaves vault.yml unread. `material=False` does without the files that only setting hosts up takes:
+    a controller that fetched the inventory in the night has none of them. Raise UsageError if the inventory is not
+    found, VaultError if the vault does not open, InventoryError with all faults of the files.
     """
-    reading = read_inventory(find_inventory(ref), vault_password_file, secrets=secrets)
+    reading = read_inventory(find_inventory(ref), vault_password_file, secrets=secrets, material=material)
     if reading.site is None:
         raise inventory_error(reading)
     return reading.site
@@ -59,7 +64,9 @@ def inventory_error(reading: Reading) -> InventoryError:
     )
 
 
-def read_inventory(folder: Path, vault_password_file: Path | None = None, *, secrets: bool = True) -> Reading:
+def read_inventory(
+    folder: Path, vault_password_file: Path | None = None, *, secrets: bool = True, material: bool = True
+) -> Reading:
     """Given an inventory folder, return its Site or all its faults. Raise VaultError if the vault does not open."""
     reading = Reading(folder)
     hosts = _read(folder, HOSTS, reading.faults)
@@ -68,7 +75,7 @@ def read_inventory(folder: Path, vault_password_file: Path | None = None, *, sec
         reading.faults.append(_missing(CONNECTION))
     found = checks.read_hosts(hosts, reading.faults)
     model = _validate(settings, "lpse", SiteSettings, reading.faults)
-    reading.faults += checks.cross_check(folder, settings, found)
+    reading.faults += checks.cross_check(folder, settings, found, material=material)
     the_secrets = _secrets(folder, vault_password_file, settings, reading.faults) if secrets else None
     if reading.faults or not isinstance(model, SiteSettings):
         reading.faults = _in_order(reading.faults)
