@@ -53,15 +53,37 @@ def describe(stated: Facts) -> str:
     """Given a loss statement's facts, return it as a sentence for people."""
     if stated.get("seconds") is None:
         return _("What can be lost is unknown: the active node was never sampled.")
-    return _(
-        "Can be lost: the last %(seconds).1f s before the outage, %(wal)s bytes of WAL, %(documents)s documents "
-        "(observed %(age).1f s before the first sign of death)."
-    ) % {
-        "seconds": stated["seconds"],
-        "wal": stated["wal_bytes"],
-        "documents": stated["documents"],
-        "age": stated["age_s"],
-    }
+    lines = [
+        _(
+            "Can be lost: the last %(seconds).1f s before the outage, %(wal)s bytes of WAL, %(documents)s documents "
+            "(observed %(age).1f s before the first sign of death)."
+        )
+        % {
+            "seconds": stated["seconds"],
+            "wal": stated["wal_bytes"],
+            "documents": stated["documents"],
+            "age": stated["age_s"],
+        }
+    ]
+    if stated.get("last_commit"):
+        lines.append(
+            _("Last transaction that the new node holds: %(time)s.") % {"time": _clock(stated["last_commit"])}
+        )
+    if (stated.get("newest") or {}).get("time"):
+        lines.append(
+            _("Newest document known on the old node: %(time)s (%(name)s).")
+            % {"time": _clock(stated["newest"]["time"]), "name": stated["newest"].get("name") or "-"}
+        )
+    if stated.get("unseen"):
+        lines.append(
+            _("Not asked, so the figures are the larger ones: %(hosts)s.")
+            % {"hosts": ", ".join(stated["unseen"])}
+        )
+    return "\n".join(lines)
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(float(at)))
 
 
 def within(stated: Facts, rpo_s: float) -> bool:

@@ -15,7 +15,7 @@ from lpse_ops.cli.options import (
     YesOption,
     open_site,
 )
-from lpse_ops.cli.output import confirm, emit, progress, said_if_slow
+from lpse_ops.cli.output import ask_text, confirm, emit, progress, said_if_slow
 from lpse_ops.errors import Incomplete, Refused, StepFailed, Superseded, UsageError
 from lpse_ops.i18n import _
 
@@ -289,14 +289,15 @@ def _asker(site: "Site", yes: bool, accept_loss: str | None) -> "Confirm":
                     _("Not confirmed."), hint=_("Go on with `lpse-ops resume`, or power the old node on.")
                 )
             return {"confirmed": True, "within_rpo": True}
-        if accept_loss is None:
+        reason = accept_loss if yes else ask_text(_("More than the RPO can be lost. Why go on?"), accept_loss)
+        if reason is None:
             raise StepFailed(
                 _("More than the site's RPO of %(rpo)s s can be lost; that needs a reason.")
                 % {"rpo": site.policy.rpo_s},
                 reasons=[statement],
                 hint=_('Go on with `lpse-ops resume --accept-loss "REASON"`.'),
             )
-        return {"confirmed": True, "within_rpo": False, "accept_loss": accept_loss}
+        return {"confirmed": True, "within_rpo": False, "accept_loss": reason_of(reason, "--accept-loss")}
 
     return ask
 

@@ -93,6 +93,17 @@ def confirm(question: str, *, yes: bool) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes", "ya"}
 
 
+def ask_text(question: str, given: str | None) -> str | None:
+    """Given a question and an answer from the command line (None: none), return what a person types at the terminal.
+
+    None where there is no terminal, or nothing was typed.
+    """
+    if given is not None or not sys.stdin.isatty():
+        return given
+    print(f"{question} ", end="", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip() or None
+
+
 def run_cli(argv: Sequence[str]) -> int:
     """Given the arguments without the program's name, run the command and return its exit code; raise nothing."""
     from typer.exceptions import Exit, TyperException

@@ -45,6 +45,9 @@ def run_report(events: Sequence[Event]) -> Report:
         "overhead_s": None if serving is None else round(serving - floor, 3),
         "stated_loss": _stated(steps),
         "timings": begun.get("timings", {}),
+        "costs": _costs(plan, events, begun),
+        "supersedes": begun.get("supersedes"),
+        "skipped": {event["step"]: event["reason"] for event in events if event["type"] == "skipped"},
         "critical_path": list(path),
         "steps": steps,
     }
@@ -60,6 +63,10 @@ def as_text(report: Report) -> str:
         )
         if step["error"]:
             lines.append(f"               {step['error']}")
+    lines += [
+        _("Left out: %(step)s (%(reason)s)") % {"step": step, "reason": reason}
+        for step, reason in report["skipped"].items()
+    ]
     loss = report["stated_loss"]
     if loss:
         lines.append(
@@ -70,7 +77,36 @@ def as_text(report: Report) -> str:
         lines.append(
             _("Serving after %(rto_s).2f s (floor %(floor_s).2f s, overhead %(overhead_s).2f s).") % report
         )
+    costs = report["costs"]
+    if costs["gate_s"] is not None and costs["lock_s"] is not None:
+        lines.append(
+            _(
+                "Safety took: lock %(lock_s).2f s, mirror %(mirror_s).2f s, gate beyond its waits %(gate_s).2f s."
+            )
+            % costs
+        )
     return "\n".join(lines)
+
+
+def _costs(plan: Plan, events: Sequence[Event], begun: Event) -> dict[str, float | None]:
+    """Return what safety costs, in seconds of the way to service: the lock, the mirrored intents, the gate.
+
+    The gate counts beyond its longest declared wait, from when the power read off until all proofs were together.
+    """
+    ended = {e["step"]: float(e["time"]) for e in events if e["type"] == "outcome" and e["status"] in GOOD}
+    gate = None
+    if "fence.gate" in ended:
+        proofs = [plan.step(step_id) for step_id in plan.step("fence.gate").needs]
+        before = max((ended[need] for proof in proofs for need in proof.needs if need in ended), default=None)
+        if before is not None:
+            waited = max((proof.floor_s for proof in proofs), default=0.0)
+            gate = round(max(0.0, ended["fence.gate"] - before - waited), 3)
+    mirrored = sum(float(event.get("mirror_s", 0.0)) for event in events if event["type"] == "outcome")
+    return {
+        "lock_s": begun.get("timings", {}).get("lock"),
+        "mirror_s": round(mirrored, 3),
+        "gate_s": gate,
+    }
 
 
 def _steps(plan: Plan, events: Sequence[Event], zero: float) -> list[dict[str, Any]]:
