@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo --preserve-env)
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 BUILD := build
 
-.PHONY: help setup setup-tests drill test lint format lab lab-down bench reference translations wheel lock clean
+.PHONY: help setup setup-tests drill test sweep lint format lab lab-down bench reference translations wheel lock clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ drill: setup ## The whole drill in a lab: provision, protect, power cut, failove
 
 test: setup-tests ## All tests, in stages, with counts
 	$(BIN)/python scripts/test.py
+
+sweep: setup-tests ## Kill the controller at every step of every plan, resume, check; build/sweep.json (ONLY=text, SEED=n)
+	$(SUDO) $(BIN)/python -m tests.faults.sweep --only "$(ONLY)" $(if $(SEED),--seed $(SEED))
 
 lint: setup ## ruff, mypy, yamllint, shellcheck, ansible-lint
 	@scripts/lint.sh

@@ -1,0 +1,121 @@
+"""Tries to write past everything, all the time: straight into each node's database and each node's application.
+
+What the service address, the proxy and the voters promise is checked from behind: a loop on each node asks its own
+database and its own application for a write, whatever the node believes itself to be. Every success is noted with the
+time at which the host had it. A node that dies takes its loop along; one that comes back gets a new one.
+"""
+
+import subprocess
+import threading
+from dataclasses import dataclass
+
+from lpse_ops.lab.lab import Lab
+
+NODES = ("node1", "node2")
+CREATE = "CREATE TABLE IF NOT EXISTS lpse_prober (at timestamptz DEFAULT now(), node text)"
+AGAIN_S = 0.5
+
+# $1 the node's name, $2 a tender that takes offers, $3 a statement that writes. One line a success: TIME WHAT [ID].
+LOOP = """
+exec 2>/dev/null
+export PGOPTIONS='-c statement_timeout=1000' PGCONNECT_TIMEOUT=1
+while :; do
+  if timeout 3 setpriv --reuid=postgres --regid=postgres --init-groups \\
+    psql -qAtX -d epns_prod -c "$3" </dev/null >/dev/null; then
+    echo "$(date +%s.%N) database"
+  fi
+  id=$(cat /proc/sys/kernel/random/uuid)
+  code=$(curl --silent --output /dev/null --write-out '%{http_code}' --max-time 2 --request POST \\
+    --header "X-Idempotency-Key: $id" --header 'Content-Type: application/octet-stream' --data-binary probe \\
+    "http://127.0.0.1:9090/eproc4/lelang/$2/penawaran")
+  echo "$(date +%s.%N) tried $id"
+  [ "$code" != 200 ] || echo "$(date +%s.%N) application $id"
+  sleep 0.15
+done
+"""
+INSERT = "INSERT INTO lpse_prober (node) VALUES ('{node}')"
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write that a node took: when (seconds since 1970), which node, its database or its application."""
+
+    at: float
+    node: str
+    what: str
+
+
+class Prober:
+    """Probes every node of a lab from `with` to the end of it."""
+
+    def __init__(self, lab: Lab, tender: int) -> None:
+        self._lab = lab
+        self._tender = tender
+        self._halt = threading.Event()
+        self._lock = threading.Lock()
+        self._writes: list[Write] = []
+        self._tried: dict[str, int] = dict.fromkeys(NODES, 0)
+        self._ids: set[str] = set()
+        self._loops: dict[str, subprocess.Popen[str]] = {}
+        self._threads = [threading.Thread(target=self._watch, args=(node,), daemon=True) for node in NODES]
+
+    def __enter__(self) -> "Prober":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_args: object) -> None:
+        self._halt.set()
+        with self._lock:
+            loops = list(self._loops.values())
+        for loop in loops:
+            loop.kill()
+        for thread in self._threads:
+            thread.join(10)
+
+    @property
+    def writes(self) -> list[Write]:
+        """All writes that were taken so far, in the order of their time."""
+        with self._lock:
+            return sorted(self._writes, key=lambda write: write.at)
+
+    @property
+    def ids(self) -> set[str]:
+        """The ids of all offers that were tried: rows with these are the prober's own."""
+        with self._lock:
+            return set(self._ids)
+
+    @property
+    def tried(self) -> dict[str, int]:
+        """How often each node was tried."""
+        with self._lock:
+            return dict(self._tried)
+
+    def _watch(self, node: str) -> None:
+        while not self._halt.is_set():
+            if self._lab.is_on(node):
+                self._probe(node)
+            self._halt.wait(AGAIN_S)
+
+    def _probe(self, node: str) -> None:
+        words = [node, str(self._tender), INSERT.format(node=node)]
+        command = self._lab.command(node, ["sh", "-c", LOOP, "probe", *words])
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as loop:
+            with self._lock:
+                self._loops[node] = loop
+            for line in loop.stdout or ():
+                self._note(node, line.split())
+                if self._halt.is_set():
+                    loop.kill()
+
+    def _note(self, node: str, words: list[str]) -> None:
+        if len(words) < 2:
+            return
+        with self._lock:
+            if words[1] == "tried":
+                self._tried[node] += 1
+                self._ids.add(words[2])
+            else:
+                self._writes.append(Write(float(words[0]), node, words[1]))
