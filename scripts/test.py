@@ -65,7 +65,7 @@ LANES = (
         Stage(
             "drills-13",
             (
-                "tests/drills/test_resume.py",
+                "tests/drills/test_sweep.py",
                 "tests/drills/test_refusals.py",
                 "tests/drills/test_drills.py::test_power_cut",
             ),

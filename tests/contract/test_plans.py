@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import re
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,9 @@ from lpse_ops.actions.context import find_action
 from lpse_ops.plan import Plan, faults_of
 from lpse_ops.plan.graph import ancestors
 from lpse_ops.plan.moves import Move, dead_ends, moves
-from lpse_ops.site import load_site
-from tests.support.inventory import PASSWORD, make_inventory
+from tests.faults.scenarios import SCENARIOS
 from tests.support.modules import ROOT
-from tests.support.plans import SAMPLES
+from tests.support.plans import SAMPLES, sample_site
 
 PROCEDURES = sorted(
     module.name
@@ -29,15 +29,20 @@ VERBS = set(re.findall(r"^([a-z-]+)\)", (ROOT / "roles/node/files/lpse-node").re
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> list[Plan]:
-    folder = make_inventory(tmp_path_factory.mktemp("plans") / "office")
-    password = Path(folder) / ".vault-password"
-    password.write_text(PASSWORD)
-    site = load_site(folder, password)
+    site = sample_site(tmp_path_factory.mktemp("plans") / "office")
     return [plan for name in PROCEDURES for plan in SAMPLES[name](site)]
 
 
 def test_every_procedure_shows_a_sample() -> None:
     assert set(SAMPLES) == set(PROCEDURES)
+
+
+def test_every_plan_is_swept() -> None:
+    """`make sweep` kills the controller at every step of every plan: a new plan needs a scenario that leads to it."""
+    swept = {(scenario.procedure, scenario.variant) for scenario in SCENARIOS}
+    with tempfile.TemporaryDirectory() as folder:
+        site = sample_site(Path(folder) / "office")
+        assert swept == {(name, n) for name, build in SAMPLES.items() for n in range(len(build(site)))}
 
 
 def test_plans_are_sound(plans: list[Plan]) -> None:

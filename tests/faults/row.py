@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def steps_of(lab: Lab, scenario: Scenario) -> list[dict[str, Any]]:
     return list(plan["steps"])
 
 
-def rows_of(scenario: Scenario, steps: list[dict[str, Any]], turn: int = 0) -> list[Row]:
+def rows_of(scenario: Scenario, steps: Sequence[Mapping[str, Any]], turn: int = 0) -> list[Row]:
     """Given a plan's steps, return its rows; every second one is resumed on the other controller."""
     rows: list[Row] = []
     for step in steps:

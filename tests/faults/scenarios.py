@@ -14,13 +14,15 @@ from lpse_ops.lab.lab import Lab
 class Scenario:
     """One kind of plan: `cause` makes the fault on a protected lab site (node1 active), `words` is the command.
 
-    `old` is the node that must not write after its death is proven, `new` the one that serves in the end.
+    `variant` is the number of its plan among the procedure's samples (tests/support/plans.py). `old` is the node that
+    must not write after its death is proven, `new` the one that serves in the end.
     """
 
     name: str
     procedure: str
     words: tuple[str, ...]
     cause: Callable[[Lab], None]
+    variant: int = 0
     old: str = "node1"
     new: str = "node2"
 
