@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo --preserve-env)
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 BUILD := build
 
-.PHONY: help setup setup-tests drill test sweep lint format lab lab-down bench reference translations wheel lock clean
+.PHONY: help setup setup-tests drill test sweep soak lint format lab lab-down bench reference translations wheel lock clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: setup-tests ## All tests, in stages, with counts
 
 sweep: setup-tests ## Kill the controller at every step of every plan, resume, check; build/sweep.json (ONLY=text, SEED=n)
 	$(SUDO) $(BIN)/python -m tests.faults.sweep --only "$(ONLY)" $(if $(SEED),--seed $(SEED))
+
+MINUTES = 20
+soak: setup-tests ## Random faults and commands under load (MINUTES=n SEED=s ROUND=r); build/soak-SEED.json
+	$(SUDO) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
 
 lint: setup ## ruff, mypy, yamllint, shellcheck, ansible-lint
 	@scripts/lint.sh

@@ -36,12 +36,16 @@ class Resumption:
                 self._context.facts[event["step"]] = event.get("facts", {})
             elif event["type"] == "skipped":
                 status[event["step"]] = "skipped"
-        for step in self._plan.steps:
-            if step.proof and status.get(step.id) in GOOD:
-                self._prove_again(step)
+        # Proofs count as long as something is to be done that stands on them; after that the epoch keeps the old node
+        # closed, whether it has power or not.
+        acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
+        if not acting or not status.keys() >= set(acting):
+            for step in self._plan.steps:
+                if step.proof and status.get(step.id) in GOOD and not self._proven_again(step):
+                    self._fence_again(step, status)
+                    break
         # Before the point of no return a resume looks at everything again: what was stated and confirmed then was
         # about the site as it was. After it only at what may be gone since.
-        acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
         beyond = not acting or not self._begun.isdisjoint(acting)
         for step in self._plan.steps:
             if (step.again and status.get(step.id) != "skipped") or not (
@@ -51,20 +55,31 @@ class Resumption:
         self._look_again({step.id for step in self._plan.steps} - status.keys())
         return status
 
+    def _fence_again(self, proof: Step, status: dict[str, str]) -> None:
+        """A run that has acted on a proof goes through its proofs anew, with what leads to them (``fence.*``)."""
+        group = proof.id.partition(".")[0]
+        for step in self._plan.steps:
+            if step.id.partition(".")[0] == group:
+                status.pop(step.id, None)
+
     def _acts_on_proof(self, step: Step) -> bool:
         return step.irreversible and any(
             self._plan.step(before).proof for before in ancestors(self._plan, step.id)
         )
 
-    def _prove_again(self, step: Step) -> None:
+    def _proven_again(self, step: Step) -> bool:
+        """Observe a proof again; return False if it is lost and the run has acted on it, which only acting mends."""
         try:
             outcome = find_action(step.action)(self._context, step)
         except StepFailed as error:
-            self._lost(step.id, error)
+            self._journal.append("proof-lost", step=step.id, error=error.message)
+            if not self._acted():
+                self._close([error.message, *error.reasons])
+            return False
         except LpseError as error:  # not seen is not disproved: the run stays open
             self._not_seen(step.id, _(step.title), error)
-        else:
-            self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
+        self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
+        return True
 
     def _look_again(self, pending: set[str]) -> None:
         """Observe again what the steps that are left need to be so."""
@@ -79,7 +94,7 @@ class Resumption:
             self._close(overtaken)
         reasons = preconditions.lost(self._context, self._plan, seen, pending)
         if reasons:
-            self._lost("preconditions", StepFailed(reasons[0], reasons=reasons[1:]))
+            self._lost(reasons)
         self._journal.append("preconditions-renewed", hosts=sorted(seen))
 
     def _not_seen(self, step_id: str, what: str, error: LpseError) -> NoReturn:
@@ -90,22 +105,23 @@ class Resumption:
             hint=error.hint or _("Mend the cause, then go on with `lpse-ops resume`."),
         ) from error
 
-    def _lost(self, step_id: str, error: LpseError) -> NoReturn:
-        """Close the run as superseded, unless it has acted on it: then no new plan could take its place."""
-        self._journal.append("proof-lost", step=step_id, error=error.message)
-        reasons = [error.message, *error.reasons]
-        acted = [step.id for step in self._plan.steps if self._acts_on_proof(step) and step.id in self._begun]
-        if acted:
-            self._journal.append("run-stopped", status="failed", step=step_id, reason=error.message)
+    def _acted(self) -> list[str]:
+        """Return the steps that stand on a proof and may have begun to act."""
+        return [step.id for step in self._plan.steps if self._acts_on_proof(step) and step.id in self._begun]
+
+    def _lost(self, reasons: list[str]) -> NoReturn:
+        """Close the run as superseded, unless it has acted: then no new plan could take its place."""
+        self._journal.append("proof-lost", step="preconditions", error=reasons[0])
+        if acted := self._acted():
+            self._journal.append("run-stopped", status="failed", step="preconditions", reason=reasons[0])
             raise StepFailed(
-                _("The run has acted on a proof that no longer holds (%(steps)s).")
+                _("The run has acted (%(steps)s), but what the next steps need is not so.")
                 % {"steps": ", ".join(acted)},
                 reasons=reasons,
                 hint=_(
-                    "Find out with `lpse-ops status` whether the old node serves. If it stays closed, switch it off, "
-                    "then run `lpse-ops resume`."
+                    "Mend what is named above, then run `lpse-ops resume`; `lpse-ops status` shows the site."
                 ),
-            ) from error
+            )
         self._close(reasons)
 
     def _close(self, reasons: Sequence[str]) -> NoReturn:

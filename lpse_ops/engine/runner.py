@@ -18,6 +18,7 @@ from lpse_ops.engine.status import GOOD, described
 from lpse_ops.errors import LpseError, StepFailed
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, Step
+from lpse_ops.plan.graph import ancestors
 from lpse_ops.plan.moves import Move, moves
 from lpse_ops.plan.render import console_of, title_of
 from lpse_ops.waiting import scaled
@@ -26,6 +27,8 @@ from lpse_ops.waiting import scaled
 # the connection of the controller before this one is dead.
 _MIRROR_S = 25.0
 _GRACE_S = 5.0  # an action bounds itself by its step's deadline; the engine gives up this much later
+
+PASSABLE = (*GOOD, "skipped", "passed")
 
 
 class Engine:
@@ -49,6 +52,8 @@ class Engine:
         self._stop = threading.Event()
         self._status: dict[str, str] = {}
         self._passed_over: list[tuple[Step, LpseError]] = []
+        # All of them, not only the nearest: a resume may go through early steps again whose followers are done.
+        self._before = {step.id: ancestors(plan, step.id) for step in plan.steps}
 
     def stop(self) -> None:
         """Start no further step; those that run are finished (first Ctrl-C)."""
@@ -80,7 +85,7 @@ class Engine:
             for step in self._plan.steps
             if step.id not in self._status
             and step.id not in running
-            and all(self._status.get(need) in (*GOOD, "skipped", "passed") for need in step.needs)
+            and all(self._status.get(need) in PASSABLE for need in self._before[step.id])
         ]
 
     def _collect(self, running: dict[str, float], failures: list[tuple[Step, LpseError]]) -> None:

@@ -40,16 +40,18 @@ def one_writer(writes: Sequence[Write], old: str, proven_at: float | None) -> li
     return found
 
 
-def loss_as_stated(
-    lab: Lab, events: Iterable[dict[str, Any]], ledger: Path, prober: Prober, new: str
-) -> list[str]:
-    """Given the run's events and the ledger, return what was lost beyond the statement, or came from nowhere."""
-    stated = run_report(list(events))["stated_loss"]
+def stated(events: Iterable[dict[str, Any]]) -> int | None:
+    """Given the events of a run, return how many documents it said could be lost, None if it said nothing."""
+    loss = run_report(list(events))["stated_loss"]
+    return None if loss is None else loss["documents"]
+
+
+def loss_as_stated(lab: Lab, allowed: int | None, ledger: Path, prober: Prober, new: str) -> list[str]:
+    """Given how many offers may be lost and the ledger, return what was lost beyond, or came from nowhere."""
     found = collect(lambda argv: on_host(lab, new, argv))
     lines = [json.loads(line) for line in ledger.read_text().splitlines()]
     books = compare(lines, found.rows, found.documents, known=prober.ids)
     faults = []
-    allowed = (stated or {}).get("documents")
     if books.lost and (allowed is None or books.lost > allowed):
         faults.append(f"{books.lost} acknowledged offers are lost, {allowed} were stated: {books.lost_ids}")
     if books.unexpected:

@@ -64,9 +64,21 @@ def ready(lab: Lab) -> None:
         assert wait_until(lambda: lpse_ops(lab, "status").returncode == 0, 60)
         lab.snapshot(STATE)
     settle(lab, "protected")
-    for folder in _journals(lab):
+    for folder in journals(lab):
         for path in folder.glob("*"):
             path.unlink()
+
+
+def target(lab: Lab) -> Target:
+    """Return where the ledger's writers of a lab send their offers."""
+    site = load_site(f"lab:{lab.name}", secrets=False)
+    return Target(
+        address=str(site.service.address),
+        server_name=site.service.server_name,
+        tenders=TENDERS,
+        tls=tls_context(site.folder / "artifacts" / "tls" / "ca.crt"),
+        context_path=site.instance.context_path,
+    )
 
 
 def steps_of(lab: Lab, scenario: Scenario) -> list[dict[str, Any]]:
@@ -94,18 +106,10 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
     began = time.monotonic()
     ready(lab)
     in_memory = invariants.in_memory()
-    site = load_site(f"lab:{lab.name}", secrets=False)
     book = folder / f"ledger-{os.getpid()}.jsonl"
     book.unlink(missing_ok=True)
-    target = Target(
-        address=str(site.service.address),
-        server_name=site.service.server_name,
-        tenders=TENDERS,
-        tls=tls_context(site.folder / "artifacts" / "tls" / "ca.crt"),
-        context_path=site.instance.context_path,
-    )
     faults = row.violations
-    with Prober(lab, TENDERS[0]) as prober, Ledger(book, target, LIGHT) as ledger:
+    with Prober(lab, TENDERS[0]) as prober, Ledger(book, target(lab), LIGHT) as ledger:
         time.sleep(BEFORE_S)  # the load itself, not a wait for something
         if not ledger.acknowledged:
             faults.append(f"the service acknowledged nothing before the fault: {ledger.failures}")
@@ -117,8 +121,8 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
     events = _history(lab, row)
     if not faults:
         faults += [f"not served: {what}" for what in served_by(lab, scenario.new)]
-        faults += invariants.one_writer(prober.writes, scenario.old, _proven_at(events))
-        faults += invariants.loss_as_stated(lab, events, book, prober, scenario.new)
+        faults += invariants.one_writer(prober.writes, scenario.old, proven_at(events))
+        faults += invariants.loss_as_stated(lab, invariants.stated(events), book, prober, scenario.new)
         if not any(write.node == scenario.new for write in prober.writes):
             faults.append(f"the prober never reached {scenario.new}: it proved nothing")
         both = ({}, SECOND) if row.controller == CONTROLLERS[1] else ({},)
@@ -143,17 +147,19 @@ def _command_and_resume(lab: Lab, scenario: Scenario, row: Row) -> None:
 
 def _history(lab: Lab, row: Row) -> list[dict[str, Any]]:
     """The events of the run, from the controller that finished it."""
-    folder = dict(zip(CONTROLLERS, _journals(lab), strict=True))[row.controller]
+    folder = dict(zip(CONTROLLERS, journals(lab), strict=True))[row.controller]
     found = sorted(folder.glob("*.jsonl"))
     return read_events(found[-1]) if found else []
 
 
-def _journals(lab: Lab) -> list[Path]:
+def journals(lab: Lab) -> list[Path]:
+    """Return where each of `CONTROLLERS` keeps its journals."""
     first = runs_folder(load_site(f"lab:{lab.name}", secrets=False))
     return [first.parent / controller for controller in CONTROLLERS]
 
 
-def _proven_at(events: list[dict[str, Any]]) -> float | None:
+def proven_at(events: Sequence[Mapping[str, Any]]) -> float | None:
+    """Given the events of a run, return when the proofs of the old node's death were together, None: never."""
     gates = [event for event in events if event["type"] == "outcome" and event["step"] == "fence.gate"]
     times = [event["time"] for event in gates if event["status"] in GOOD]
     return float(times[0]) if times else None

@@ -1,0 +1,288 @@
+"""One round of the soak: what is drawn, done, mended and checked."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lpse_ops.drill.ledger import Ledger
+from lpse_ops.drill.prepare import cli, on_host
+from lpse_ops.engine.journal import read_events
+from lpse_ops.engine.status import ENDED, last_status
+from lpse_ops.lab.lab import Lab
+from lpse_ops.waiting import wait_until
+from tests.drills.bench import ROOT, lpse_ops, served_by, told
+from tests.faults import invariants
+from tests.faults.prober import Prober
+from tests.faults.row import CONTROLLERS, LIGHT, TENDERS, journals, proven_at, ready, target
+from tests.support.plans import sample_steps
+
+MOMENTS = ("before", "during", "inside", "after")
+OLD, NEW = "node1", "node2"
+MEND_S = 180
+
+
+@dataclass
+class Record:
+    """What a round did and what it violated. `ended`: which node serves in the end, and how it came to it."""
+
+    number: int
+    sequence: list[str] = field(default_factory=list)
+    ended: str = "?"
+    seconds: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+
+class Round:
+    """A round in a lab; call `ready`, then `play`."""
+
+    def __init__(self, lab: Lab, dice: random.Random, folder: Path, number: int) -> None:
+        self.record = Record(number)
+        self._lab = lab
+        self._dice = dice
+        self._folder = folder
+        self._asleep: list[subprocess.Popen[bytes]] = []
+
+    def ready(self) -> None:
+        """Bring the lab to where every round begins."""
+        ready(self._lab)
+
+    def play(self) -> None:
+        """Do what the dice say, mend everything, check."""
+        began = time.monotonic()
+        book = self._folder / f"ledger-{os.getpid()}-{self.record.number}.jsonl"
+        in_memory = invariants.in_memory()
+        with Prober(self._lab, TENDERS[0]) as prober, Ledger(book, target(self._lab), LIGHT) as ledger:
+            time.sleep(self._dice.uniform(1.0, 3.0))  # the load itself, not a wait for something
+            self._fault()
+            self._commands()
+            self._mend()
+            self._finish_runs()
+            server = self._who_serves()
+            moment = time.time()
+            if server and not wait_until(lambda: ledger.first_ack_after(moment) is not None, 30):
+                self._violated(f"{server} serves, but acknowledges nothing: {ledger.failures}")
+        if server:
+            self._check(server, book, prober)
+            self.record.violations += invariants.nothing_left(self._lab, in_memory)
+        self.record.seconds = round(time.monotonic() - began, 1)
+
+    # What is drawn.
+
+    def _fault(self) -> None:
+        lab = self._lab
+
+        def cut_links_then_power() -> None:
+            lab.partition(OLD, NEW)
+            time.sleep(self._dice.uniform(0.5, 4.0))  # the time in which writes go to one node alone
+            lab.power_cut(OLD)
+
+        def unseen_by_the_controller() -> None:
+            lab.partition(OLD, "controller")
+
+        faults: dict[str, tuple[int, Callable[[], object]]] = {
+            "power cut": (5, lambda: lab.power_cut(OLD)),
+            "hangs": (3, lambda: lab.freeze(OLD, "hang")),
+            "paused": (2, lambda: lab.freeze(OLD, "pause")),
+            "links cut, then power": (2, cut_links_then_power),
+            "PostgreSQL killed": (1, lambda: lab.kill(OLD, "postgres")),
+            "application killed": (1, lambda: lab.kill(OLD, "java")),
+            "cut off from the controller": (1, unseen_by_the_controller),
+            "cut off from everybody": (1, lambda: lab.partition(OLD)),
+            "nothing": (1, lambda: None),
+        }
+        name = self._dice.choices(list(faults), [weight for weight, _do in faults.values()])[0]
+        self._say(f"{OLD}: {name}")
+        faults[name][1]()
+
+    def _commands(self) -> None:
+        """One or two commands, the first one often killed somewhere; meanwhile perhaps something else happens."""
+        where = self._dice.choice(CONTROLLERS)
+        environment = self._environment(where)
+        kill = self._dice.random() < 0.6
+        if kill:
+            steps = [step["id"] for step in next(iter(sample_steps().values()))]
+            at = f"{self._dice.choice(MOMENTS)}:{self._dice.choice(steps)}"
+            environment["LPSE_OPS_HALT_AT" if self._dice.random() < 0.2 else "LPSE_OPS_KILL_AT"] = at
+            self._say(
+                f"failover from {where}, {'halted' if 'LPSE_OPS_HALT_AT' in environment else 'killed'} {at}"
+            )
+        else:
+            self._say(f"failover from {where}")
+        first = self._start(["failover", "--yes", "--accept-loss", "soak: whatever it is"], environment)
+        if self._dice.random() < 0.25:
+            other = self._dice.choice(CONTROLLERS)
+            self._say(f"a second failover from {other} beside it")
+            second = self._start(
+                ["failover", "--yes", "--accept-loss", "soak: whatever it is"], self._environment(other)
+            )
+            self._end(second, "the second")
+        meanwhile: dict[str, tuple[int, Callable[[], object]]] = {
+            "nothing": (6, lambda: None),
+            "power comes back": (2, lambda: self._lab.power_on(OLD, wait=False)),
+            "it thaws": (1, lambda: self._lab.thaw(OLD)),
+            "the application on the new node is killed": (1, lambda: self._kill(NEW, "java")),
+            "PostgreSQL on the new node is killed": (1, lambda: self._kill(NEW, "postgres")),
+            "the repository is cut off": (1, lambda: self._lab.partition("repository", where)),
+        }
+        name = self._dice.choices(list(meanwhile), [weight for weight, _do in meanwhile.values()])[0]
+        if name != "nothing":
+            time.sleep(self._dice.uniform(0.5, 5.0))  # somewhere in the run
+            self._say(f"meanwhile {name}")
+            meanwhile[name][1]()
+        self._end(first, "the first")
+
+    # What is done.
+
+    def _environment(self, controller: str) -> dict[str, str]:
+        return {"LPSE_OPS_LAB_CONTROLLER": controller}
+
+    def _start(self, words: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            cli(self._lab, *words),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _end(self, process: "subprocess.Popen[bytes]", which: str) -> None:
+        """Wait for a command; one that was halted is woken later, when others may have taken over."""
+
+        def over() -> bool:
+            return process.poll() is not None or _is_stopped(process.pid)
+
+        if not wait_until(over, 150):
+            self._violated(f"{which} command did not end")
+            process.kill()
+        if process.poll() is None and _is_stopped(process.pid):
+            self._asleep.append(process)
+            self._say(f"{which} sleeps")
+        else:
+            self._say(f"{which} ended with {process.wait()}")
+
+    def _kill(self, node: str, process: str) -> None:
+        self._lab.run(node, ["pkill", "-KILL", process])
+
+    def _mend(self) -> None:
+        """Everything gets well again but what the runs have done."""
+        self._lab.heal()
+        for node in (OLD, NEW):
+            self._lab.thaw(node)
+            self._lab.power_on(node)
+
+    def _finish_runs(self) -> None:
+        """Go on with every run that has not ended, from one controller or the other; wake the sleeper in between."""
+        for _attempt in range(4):
+            for process in self._asleep:
+                os.kill(process.pid, 18)  # SIGCONT
+                self._say(f"the sleeper ended with {process.wait(180)}")
+            self._asleep.clear()
+            unfinished = self._unfinished()
+            if not unfinished:
+                return
+            run, holder = unfinished[-1]
+            where = self._dice.choice(CONTROLLERS)
+            words = ["resume", run, "--yes", "--accept-loss", "soak: whatever it is"]
+            words += [] if where == holder else ["--from", "repository"]
+            done = lpse_ops(self._lab, *words, **self._environment(where))
+            self._say(f"resume from {where} ended with {done.returncode}")
+            if done.returncode not in (3, 4, 5, 6):
+                self._violated(
+                    f"resume ended with {done.returncode}: {done.stdout[-600:]}{done.stderr[-300:]}"
+                )
+            self._lab.power_on(OLD)
+
+    def _unfinished(self) -> list[tuple[str, str]]:
+        """Runs that have begun to act and have not ended, with the controller that knows most of them."""
+        newest: dict[str, tuple[int, str, str]] = {}
+        for controller, folder in zip(CONTROLLERS, journals(self._lab), strict=True):
+            for path in folder.glob("*.jsonl"):
+                events = read_events(path)
+                if events:
+                    known = (len(events), controller, last_status(events))
+                    newest[path.stem] = max(newest.get(path.stem, (0, "", "")), known)
+        return [
+            (run, controller)
+            for run, (_n, controller, status) in sorted(newest.items())
+            if status not in ENDED
+        ]
+
+    # What is checked.
+
+    def _who_serves(self) -> str:
+        """Wait until one node serves; that it does is the first invariant."""
+        faults: dict[str, list[str]] = {}
+
+        def one() -> str:
+            for node in (OLD, NEW):
+                faults[node] = served_by(self._lab, node)
+            good = [node for node, wrong in faults.items() if not wrong]
+            return good[0] if len(good) == 1 else ""
+
+        wait_until(one, MEND_S, every=1)
+        server = one()
+        if not server:
+            status = told(lpse_ops(self._lab, "status"))
+            self._violated(f"nobody serves in the end: {faults}; status: {status['reasons']}")
+        self.record.ended = f"{server or 'nobody'} serves"
+        return server
+
+    def _check(self, server: str, book: Path, prober: Prober) -> None:
+        lab = self._lab
+        runs = [
+            (controller, read_events(path))
+            for controller, folder in zip(CONTROLLERS, journals(lab), strict=True)
+            for path in sorted(folder.glob("*.jsonl"))
+        ]
+        promoted = [events for _controller, events in runs if _did(events, "database.promote")]
+        if server == NEW:
+            if not promoted:
+                self._violated(f"{NEW} serves, but no journal tells of its promotion")
+                return
+            events = max(promoted, key=len)
+            self.record.violations += invariants.one_writer(prober.writes, OLD, proven_at(events))
+            self.record.violations += invariants.loss_as_stated(
+                lab, invariants.stated(events), book, prober, NEW
+            )
+        else:
+            wrong = [write for write in prober.writes if write.node == NEW]
+            if wrong:
+                self._violated(f"{NEW} took {len(wrong)} writes, but {OLD} is the active node")
+            self.record.violations += invariants.loss_as_stated(lab, 0, book, prober, OLD)
+        for controller, events in runs:
+            if events and last_status(events) in ENDED and _did(events, "fence.power-off"):
+                done = lpse_ops(lab, "journal", "verify", events[0]["run"], **self._environment(controller))
+                if done.returncode != 0:
+                    self._violated(f"journal verify on {controller}: {done.stdout[-500:]}")
+        records = {
+            host: json.loads(on_host(lab, host, ["/usr/local/sbin/lpse-node", "epoch", "show"]))["record"]
+            for host in (server, "repository")
+        }
+        if records[server]["epoch"] != records["repository"]["epoch"]:
+            self._violated(f"the voters disagree: {records}")
+
+    def _say(self, text: str) -> None:
+        self.record.sequence.append(text)
+        print(f"      {text}", file=sys.stderr, flush=True)
+
+    def _violated(self, text: str) -> None:
+        self.record.violations.append(text)
+
+
+def _did(events: list[dict[str, Any]], step: str) -> bool:
+    return any(event["type"] == "intent" and event["step"] == step for event in events)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+    except OSError:
+        return False
