@@ -93,6 +93,12 @@ def confirm(question: str, *, yes: bool) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes", "ya"}
 
 
+def typed(question: str) -> str:
+    """Given a question, return what the person at the terminal types, without blanks around it."""
+    print(question, end="", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip()
+
+
 def run_cli(argv: Sequence[str]) -> int:
     """Given the arguments without the program's name, run the command and return its exit code; raise nothing."""
     from typer.exceptions import Exit, TyperException
