@@ -1,7 +1,6 @@
-"""Fencing: take the power away, and prove that the node is dead before anything is done in its name."""
+"""Fencing: take the power away, or have a person attest that it is gone; and the gate that wants every proof."""
 
 import contextlib
-import socket
 import threading
 import time
 from typing import Any
@@ -9,31 +8,27 @@ from typing import Any
 from lpse_ops.actions.context import Outcome, RunContext, action
 from lpse_ops.errors import StepFailed
 from lpse_ops.i18n import _
-from lpse_ops.observe.power import Power, PowerError, PowerReading, read_power, reading, set_power
+from lpse_ops.observe.power import Power, PowerError, PowerReading, cut_power, read_power, reading
 from lpse_ops.plan import Step
-from lpse_ops.site import Site
 from lpse_ops.waiting import wait_until
 
-_PORTS = (22, 443, 5432)  # what a living node answers on
-_PROBE_S = 0.4
 _READ_S = 4.0  # for one reading of the power
+_CUT_S = 30.0  # for one order; an agent returns when it has seen the power off
 
 
 @action("fence.power-off")
 def power_off(context: RunContext, step: Step) -> Outcome:
-    """Take the power of the node named in the arguments through its BMC; ends when the BMC reports it off."""
+    """Take the power of the node named in the arguments; ends when its BMC or agent reports it off."""
     node = step.args["node"]
-    before = read_power(context.site, node)
+    before = _read_patiently(context, node)
     if before == "off":
-        return Outcome(
-            changed=False, facts={"power": "off", "before": before, "read_at": round(time.time(), 3)}
-        )
-    set_power(context.site, node, "off")
+        return Outcome(changed=False, facts=_off(before))
+    cut_power(context.site, node, _CUT_S, context.remote, context.fencing)
     # Many a BMC is deaf for a moment while it switches: no answer is asked again, not taken for one.
     seen: list[PowerReading] = []
 
     def off() -> bool:
-        seen.append(reading(context.site, node))
+        seen.append(reading(context.site, node, remote=context.remote))
         return seen[-1].state == "off"
 
     if not wait_until(off, step.deadline_s / 3):
@@ -45,7 +40,7 @@ def power_off(context: RunContext, step: Step) -> Outcome:
             )
             % {"node": node},
         )
-    return Outcome(changed=True, facts={"power": "off", "before": before, "read_at": round(time.time(), 3)})
+    return Outcome(changed=True, facts=_off(before))
 
 
 @action("fence.power-still-off")
@@ -56,78 +51,73 @@ def power_still_off(context: RunContext, step: Step) -> Outcome:
     node = step.args["node"]
     # The declared safety wait itself, not a wait for something.
     threading.Event().wait(float(step.args["after_s"]))
-    power = _read_patiently(context.site, node)
+    power = _read_patiently(context, node)
     if power != "off":
+        raise _on_again(node)
+    return Outcome(changed=False, facts={"power": power, "at": round(time.time(), 3)})
+
+
+@action("fence.attest")
+def attest(context: RunContext, step: Step) -> Outcome:
+    """Record that a person vouches for the death of a node whose power no program can read: who, when, the words."""
+    attested = {key: step.args[key] for key in ("node", "by", "words", "attested_at")}
+    return Outcome(changed=True, facts={**attested, "at": round(time.time(), 3)})
+
+
+@action("fence.power-not-on")
+def power_not_on(context: RunContext, step: Step) -> Outcome:
+    """Contradict an attestation: a BMC that answers after all and says on outweighs the word of a person."""
+    found = reading(context.site, step.args["node"], _READ_S, context.remote)
+    if found.state == "on":
         raise StepFailed(
-            _("The power of %(node)s is on again.") % {"node": node},
-            hint=_("Somebody or something switched it on. Look at `lpse-ops status` before anything else."),
-        )
-    return Outcome(changed=False, facts={"power": power, "read_at": round(time.time(), 3)})
-
-
-def _read_patiently(site: Site, node: str) -> Power:
-    """Read the power; a BMC that does not answer is asked twice more, one that answers is believed at once."""
-    for _attempt in range(2):
-        with contextlib.suppress(PowerError):
-            return read_power(site, node, _READ_S)
-    return read_power(site, node, _READ_S)
-
-
-@action("fence.host-silent")
-def host_silent(context: RunContext, step: Step) -> Outcome:
-    """Knock on the dead node's own ports from here: an answer, even a refusal, is a kernel that lives."""
-    address, deadline = step.args["address"], time.monotonic() + float(step.args["for_s"])
-    answers: list[dict[str, Any]] = []
-    while not answers:
-        answers = [{"port": port, "answer": told} for port in _PORTS if (told := _knock(address, port))]
-        if time.monotonic() > deadline:
-            break
-    if answers:
-        raise StepFailed(
-            _("%(address)s still answers on port %(port)s (%(answer)s) although its power reads off.")
-            % {"address": address, **answers[0]},
+            _("The power of %(node)s can be read after all, and it is on.") % {"node": found.node},
             hint=_(
-                "The BMC may belong to another machine. Compare its address with the inventory; do not go on."
+                "The attestation does not hold. Make a new plan: `lpse-ops failover` cuts the power itself."
             ),
         )
-    return Outcome(
-        changed=False, facts={"address": address, "ports": list(_PORTS), "silent_at": round(time.time(), 3)}
-    )
-
-
-@action("fence.address-silent")
-def address_silent(context: RunContext, step: Step) -> Outcome:
-    """Ask on the wire, from the node that will take it, whether anybody answers for the service address."""
-    address, seconds = step.args["address"], float(step.args["for_s"])
-    verb = ["silent", address, "--for", f"{seconds:g}"]
-    reply = context.remote.node(step.host, verb, timeout_s=step.deadline_s).data
-    if reply.get("answered"):
-        raise StepFailed(
-            _("Somebody still answers for %(address)s: %(who)s.")
-            % {"address": address, "who": reply.get("by") or _("unknown hardware address")},
-            hint=_("Find the machine with that hardware address and take it off the network."),
-        )
-    return Outcome(changed=False, facts=dict(reply))
+    told = {"power": found.state, "error": found.error}
+    return Outcome(changed=False, facts={**told, "at": round(time.time(), 3)})
 
 
 @action("fence.gate")
 def gate(context: RunContext, step: Step) -> Outcome:
-    """Collect the proofs; every one must be there. What could not be observed counts against going on."""
-    proofs = {proof: context.facts.get(proof) for proof in step.args["proofs"]}
-    missing = [proof for proof, facts in proofs.items() if facts is None]
-    if missing:
+    """Collect the proofs; every one must be there, and of after the fencing. What could not be observed counts
+    against going on.
+    """
+    fenced_by, proofs = step.args["fenced_by"], {}
+    fenced = context.facts.get(fenced_by, {}).get("at")
+    reasons = [] if fenced else [_("missing proof: %(proof)s") % {"proof": fenced_by}]
+    for proof in step.args["proofs"]:
+        facts = context.facts.get(proof)
+        if facts is None or "at" not in facts:
+            reasons.append(_("missing proof: %(proof)s") % {"proof": proof})
+        elif fenced and facts["at"] < fenced:
+            reasons.append(_("proof from before the fencing: %(proof)s") % {"proof": proof})
+        else:
+            proofs[proof] = facts
+    if reasons:
         raise StepFailed(
-            _("The death of %(node)s is not proven.") % {"node": step.args["node"]},
-            reasons=[_("missing proof: %(proof)s") % {"proof": proof} for proof in missing],
+            _("The death of %(node)s is not proven.") % {"node": step.args["node"]}, reasons=reasons
         )
-    return Outcome(changed=False, facts={"node": step.args["node"], "proofs": proofs})
+    told = {"node": step.args["node"], "fencing": step.args["fencing"], "fenced_at": fenced}
+    return Outcome(changed=False, facts={**told, "proofs": proofs})
 
 
-def _knock(address: str, port: int) -> str:
-    try:
-        with socket.create_connection((address, port), timeout=_PROBE_S):
-            return "open"
-    except ConnectionRefusedError:
-        return "refused"
-    except OSError:
-        return ""
+def _off(before: Power) -> dict[str, Any]:
+    now = round(time.time(), 3)
+    return {"power": "off", "before": before, "read_at": now, "at": now}
+
+
+def _on_again(node: str) -> StepFailed:
+    return StepFailed(
+        _("The power of %(node)s is on again.") % {"node": node},
+        hint=_("Somebody or something switched it on. Look at `lpse-ops status` before anything else."),
+    )
+
+
+def _read_patiently(context: RunContext, node: str) -> Power:
+    """Read the power; a BMC that does not answer is asked twice more, one that answers is believed at once."""
+    for _attempt in range(2):
+        with contextlib.suppress(PowerError):
+            return read_power(context.site, node, _READ_S, context.remote)
+    return read_power(context.site, node, _READ_S, context.remote)

@@ -1,5 +1,6 @@
 """``lpse-ops failover``, ``resume``, ``report``: the hot path from the command line."""
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from lpse_ops.cli.options import (
     YesOption,
     open_site,
 )
-from lpse_ops.cli.output import ask_text, confirm, emit, progress, said_if_slow
+from lpse_ops.cli.output import ask_text, confirm, emit, progress, said_if_slow, typed
 from lpse_ops.errors import Incomplete, Refused, StepFailed, Superseded, UsageError
 from lpse_ops.i18n import _
 
@@ -34,6 +35,14 @@ AcceptLossOption = Annotated[
     str | None,
     typer.Option(
         "--accept-loss", metavar="REASON", help="Go on although more than the site's RPO can be lost; why."
+    ),
+]
+AttestOption = Annotated[
+    str | None,
+    typer.Option(
+        "--attest",
+        metavar="REASON",
+        help="Vouch for the death of an active node whose power cannot be read; how you know (at least ten letters).",
     ),
 ]
 TakeLockOption = Annotated[
@@ -55,6 +64,7 @@ def failover(
     plan: PlanOption = False,
     yes: YesOption = False,
     accept_loss: AcceptLossOption = None,
+    attest: AttestOption = None,
     take_lock: TakeLockOption = None,
     supersedes: Annotated[
         str | None,
@@ -80,7 +90,7 @@ def failover(
     from lpse_ops.remote.ssh import Fleet
 
     with Fleet(the_site) as fleet:
-        choices = {"yes": yes, "accept_loss": accept_loss}
+        choices = {"yes": yes, "accept_loss": accept_loss, "attest": _attested(attest)}
         made = _make_plan(the_site, fleet, to, choices)
         if plan:
             from lpse_ops.plan.render import as_text
@@ -216,24 +226,61 @@ def report(
 
 
 def _make_plan(site: "Site", fleet: "Remote", to: str | None, choices: dict[str, Any]) -> "Plan":
+    from lpse_ops.observe.life import look_for_life
     from lpse_ops.observe.site import observe_site
-    from lpse_ops.procedures.choice import choose
+    from lpse_ops.procedures.choice import attestable, choose, hidden
     from lpse_ops.procedures.failover import build
     from lpse_ops.procedures.nodes import known_node
 
     target = known_node(site, to)
     with said_if_slow(_("Looking at every host and its power ...")):
         seen = observe_site(site, fleet)
-    choice, reasons = choose(site, seen, target)
+        if (node := hidden(seen)) is not None:
+            seen = look_for_life(site, fleet, seen, node)
+    choice, reasons = choose(site, seen, target, attested=bool(choices.get("attest")))
+    if choice is None and (node := attestable(seen)) and not choices.get("attest"):
+        choices["attest"] = _ask_to_attest(node, reasons, yes=bool(choices.get("yes", True)))
+        if choices["attest"]:
+            choice, reasons = choose(site, seen, target, attested=True)
     if choice is None:
-        raise Refused(
-            _("A failover is refused; nothing was changed."),
-            reasons=reasons,
-            hint=_(
-                "`lpse-ops status` shows all that was seen. If the active node is healthy, plan a switchover instead."
-            ),
+        hint = _(
+            "`lpse-ops status` shows all that was seen. If the active node is healthy, plan a switchover instead."
         )
+        if attestable(seen) and not choices.get("attest"):
+            hint = _(
+                "If somebody stands before %(node)s and sees that it has no power: "
+                '`lpse-ops failover --attest "HOW YOU KNOW"`.'
+            ) % {"node": attestable(seen)}
+        raise Refused(_("A failover is refused; nothing was changed."), reasons=reasons, hint=hint)
     return build(site, choice, seen, choices)
+
+
+def _attested(words: str | None) -> "Facts | None":
+    """Given the words of an attestation (None: none), return who gave it, when, and the words."""
+    from lpse_ops.engine.lock import holder
+
+    if words is None:
+        return None
+    return {"words": reason_of(words, "--attest"), "by": holder(), "attested_at": round(time.time(), 3)}
+
+
+def _ask_to_attest(node: str, reasons: list[str], *, yes: bool) -> "Facts | None":
+    """At a terminal, let a person vouch for the death of a node, with words and its name; None if nobody does."""
+    if yes or len(reasons) > 1 or not sys.stdin.isatty():
+        return None  # nobody to ask, or a failover that would be refused all the same
+    progress("\n".join(reasons))
+    words = typed(
+        _("If you know that %(node)s is dead, say how (it goes into the journal; empty: no): ")
+        % {"node": node}
+    )
+    if not words:
+        return None
+    attested = _attested(words)
+    if typed(_("Type the name of the dead node to attest it: ")) != node:
+        raise Refused(
+            _("Not attested; nothing was changed."), hint=_("`lpse-ops status` shows all that was seen.")
+        )
+    return attested
 
 
 def _same_plan(made: "Plan", site: "Site", fleet: "Remote", choices: dict[str, Any]) -> "Plan":
@@ -264,10 +311,11 @@ def _reconsider(site: "Site", fleet: "Remote", events: "list[Event]", yes: bool)
 
 def _ask_to_begin(plan: "Plan", yes: bool) -> None:
     old, new = plan.declared_dead[0], plan.hosts[0]
-    question = _("%(old)s will be powered off and %(new)s becomes the active node. Go on?") % {
-        "old": old,
-        "new": new,
-    }
+    question = (
+        _("%(old)s is attested dead, its power cannot be read; %(new)s becomes the active node. Go on?")
+        if plan.facts.get("fencing") == "attested"
+        else _("%(old)s will be powered off and %(new)s becomes the active node. Go on?")
+    ) % {"old": old, "new": new}
     if not confirm(question, yes=yes):
         raise Refused(
             _("Not confirmed; nothing was changed."), hint=_("`lpse-ops failover --plan` shows the steps.")

@@ -29,6 +29,7 @@ FAULTS = (
     "fill-disk",
     "free-disk",
     "kill",
+    "bmc-says",
 )
 HOSTS = ("node1", "node2", "repository", "controller", "controller2", "bmc1", "bmc2")
 
@@ -100,7 +101,7 @@ def fault(
             metavar="FAULT",
             autocompletion=_complete_faults,
             help="power-cut HOST | power-on HOST | freeze HOST | thaw HOST | partition HOST [HOST] | heal | "
-            "fill-disk HOST | free-disk HOST | kill HOST PROCESS",
+            "fill-disk HOST | free-disk HOST | kill HOST PROCESS | bmc-says NODE on|off|truth",
         ),
     ],
     arguments: Annotated[
@@ -125,7 +126,7 @@ def fault(
     lab, began = _lab(name), time.monotonic()
     words = arguments or []
     first, second = (words + [""] * 2)[:2]
-    counts = {"partition": (1, 2), "heal": (0, 0), "kill": (2, 2)}
+    counts = {"partition": (1, 2), "heal": (0, 0), "kill": (2, 2), "bmc-says": (2, 2)}
     least, most = counts.get(kind, (1, 1))
     faults: dict[str, Callable[[], object]] = {
         "power-cut": lambda: lab.power_cut(first),
@@ -137,6 +138,7 @@ def fault(
         "fill-disk": lambda: lab.fill_disk(first, leave_mb),
         "free-disk": lambda: lab.free_disk(first),
         "kill": lambda: lab.kill(first, second),
+        "bmc-says": lambda: lab.bmc_says(first, second),
     }
     if kind not in FAULTS:
         raise UsageError(

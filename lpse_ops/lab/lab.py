@@ -203,6 +203,7 @@ class Lab:
 
             def put_back(target: HostFile) -> None:
                 power.power_off(target)
+                power.lie(target, "")
                 kept = {layer for states in every for layer in states[target.name]["layers"]}
                 snapshot.back_to(target, states[target.name]["layers"], kept)
 
@@ -267,6 +268,15 @@ class Lab:
     def kill(self, node: str, process: str) -> int:
         """Kill the processes of a host that have this name; return how many."""
         return faults.kill(self._host(node), process)
+
+    def bmc_says(self, node: str, says: str) -> None:
+        """Let the BMC of a node lie: ``on`` or ``off`` whatever is so, and deaf to orders; ``truth`` ends it."""
+        if node not in NODES or says not in {"on", "off", "truth"}:
+            raise LabError(
+                _("'%(node)s %(says)s' is nothing that a BMC says.") % {"node": node, "says": says},
+                hint=_("A node (%(nodes)s), and one of: on, off, truth.") % {"nodes": ", ".join(NODES)},
+            )
+        power.lie(self._host(node), "" if says == "truth" else says)
 
     def is_on(self, node: str) -> bool:
         """Return whether a host has power."""

@@ -34,6 +34,7 @@ HYBRID = (
 )  # where freezing and systemd-nspawn look; the freezer is asked for processes
 SIGNAL_POWEROFF = signal.SIGRTMIN + 4  # systemd(1): "Powers off the machine"
 JOIN = 'while [ "$1" != -- ]; do echo 0 > "$1" || exit 70; shift; done; shift; exec "$@"'
+LIE = "bmc-says"  # in a host's folder: what its BMC says in the place of the truth
 FAILED = "lpse-lab: the host cannot be started"
 # DISK-FILE DISK UPPER KEPT-LAYERS OVERLAY-OPTIONS ROOT COMMAND...: mount a host's disk, drop layers that no snapshot
 # has, mount its root, run COMMAND. It ends with 133 when the host reboots itself (systemd-nspawn with --keep-unit).
@@ -195,6 +196,21 @@ def leader(host: HostFile) -> int | None:
         if len(numbers) == depth and numbers[-1] == "1":
             return pid
     return None
+
+
+def lie(host: HostFile, says: str) -> None:
+    """Let the BMC of `host` say ``on`` or ``off`` whatever is so, and do nothing it is told; "": the truth again."""
+    told = Path(host.base, LIE)
+    if says:
+        told.write_text(says)
+    else:
+        told.unlink(missing_ok=True)
+
+
+def _lie(host: HostFile) -> str:
+    with contextlib.suppress(OSError):
+        return Path(host.base, LIE).read_text()
+    return ""
 
 
 def power_off(host: HostFile) -> None:
@@ -426,10 +442,14 @@ def main(arguments: list[str]) -> int:
     A get prints ``power:0`` or ``power:1``. Exit code 1, with a word on stderr, for what a lab host cannot do.
     """
     host = load(Path(arguments[0]))
+    told = _lie(host)
     words = arguments[1:] if arguments[1] in {"get", "set"} else arguments[2:]
     match words:
         case ["get", "power"]:
-            print(f"power:{int(is_on(host))}")  # noqa: T201 - the protocol of ipmi_sim
+            on = told == "on" if told else is_on(host)
+            print(f"power:{int(on)}")  # noqa: T201 - the protocol of ipmi_sim
+        case ["set", *_] if told:
+            pass  # it says that it did
         case ["set", "power", "0"]:
             power_off(host)
         case ["set", "power", "1"]:

@@ -24,6 +24,7 @@ PACKAGES = (
     "ca-certificates",
     "chrony",
     "curl",
+    "ipmitool",
     "iputils-arping",
     "iputils-ping",
     "libapache2-mod-security2",

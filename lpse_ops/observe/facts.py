@@ -45,7 +45,8 @@ class StandbyLink:
 class Database:
     """PostgreSQL on a host.
 
-    `lsn` is what it wrote (active), `receive_lsn` and `replay_lsn` what a standby has.
+    `lsn` is what it wrote (active), `receive_lsn` and `replay_lsn` what a standby has; `received_at` is when its WAL
+    receiver last had a message (log or keepalive) of the active node.
     """
 
     running: bool | None
@@ -58,6 +59,7 @@ class Database:
     replay_lsn: Lsn | None
     replay_paused: bool | None
     receiver: str | None
+    received_at: float | None
     last_commit: float | None
     standbys: tuple[StandbyLink, ...]
 

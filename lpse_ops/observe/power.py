@@ -1,30 +1,29 @@
-"""Power of a node, read and set through its BMC (IPMI 2.0, ``ipmitool``).
+"""Power of a node, read and cut by the way that the inventory names, and what the programs' words mean.
 
-The password goes through a file of mode 0600 on a file system in memory, never on a command line.
+IPMI (``bmc``), an agent of fence-agents or a site's own command (``fence``); `lpse_ops.observe.switch` runs them.
 """
 
-import os
-import subprocess
-import tempfile
+import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from lpse_ops.errors import Refused
+from lpse_ops.errors import InternalError, LpseError, Refused
 from lpse_ops.i18n import _
-from lpse_ops.waiting import scaled
+from lpse_ops.observe import switch
+from lpse_ops.observe.switch import NoMemory, Said, Through
+from lpse_ops.remote import Remote
 
 if TYPE_CHECKING:
     from lpse_ops.site import Site
 
 Power = Literal["on", "off"]
-Kind = Literal["unreachable", "denied", "fault"]
+Kind = Literal["unreachable", "denied", "fault", "none"]
 
 DEADLINE_S = 8.0
-DENIED = (
+_OFF_CODE = 2  # fence-agents: status ends with 0 if on, 2 if off
+IPMI_DENIED = (
     "RAKP 2 HMAC is invalid",
     "RAKP 2 message indicates an error",
     "RAKP 4 message",
@@ -39,6 +38,16 @@ DENIED = (
     "invalid role",
 )
 """What ipmitool says (with -v only) when a BMC is there but does not let us in."""
+DENIED = re.compile(
+    r"\b(40[13]|unauthori[sz]ed|forbidden|(login|authentication|permission|access) (has )?(failed|denied)"
+    r"|unable to (login|connect/login)|(wrong|invalid|bad) (password|credential))",
+    re.IGNORECASE,
+)
+SILENT = re.compile(
+    r"timed? ?out|no route|unreachable|(connection|connect) (was )?(refused|failed|reset|lost)"
+    r"|(could not|couldn't|unable to) (connect|establish|resolve)|name or service not known",
+    re.IGNORECASE,
+)
 NOISE = (
     "Loading IANA PEN Registry",
     "Running Get VSO",
@@ -49,9 +58,9 @@ NOISE = (
 
 
 class PowerError(Refused):
-    """A BMC could not be asked.
+    """The power of a node could not be read or cut.
 
-    `kind`: unreachable, denied (user, password, cipher suite) or fault (anything else).
+    `kind`: unreachable, denied (user, password, cipher suite), none (no program can) or fault (anything else).
     """
 
     def __init__(self, message: str, *, kind: Kind, hint: str) -> None:
@@ -61,7 +70,7 @@ class PowerError(Refused):
 
 @dataclass(frozen=True)
 class PowerReading:
-    """The power of a node as its BMC gave it at `at` (controller's clock), or why it could not be read."""
+    """The power of a node as it was read at `at` (controller's clock), or why it could not be read."""
 
     node: str
     state: Power | None
@@ -71,135 +80,146 @@ class PowerReading:
     error: str | None = None
 
 
-def read_power(site: "Site", node: str, deadline_s: float = DEADLINE_S) -> Power:
-    """Given a site and a node, return what its BMC says: ``on`` or ``off``.
+def read_power(
+    site: "Site", node: str, deadline_s: float = DEADLINE_S, remote: Remote | None = None
+) -> Power:
+    """Given a site and a node, return what its BMC or agent says: ``on`` or ``off``.
 
-    Raise PowerError after `deadline_s` at the latest.
+    `remote` is needed where power is switched from the repository. Raise PowerError after `deadline_s` at the latest.
     """
-    said = _chassis(site, node, "status", deadline_s)
-    for state in ("on", "off"):
-        if f"Chassis Power is {state}" in said:
-            return "on" if state == "on" else "off"
-    raise PowerError(
-        _("The BMC of %(node)s answers something unexpected: %(said)s")
-        % {"node": node, "said": said.strip()[:200]},
-        kind="fault",
-        hint=_hint("fault", node),
-    )
+    said = _ask(site, node, "status", deadline_s, Through(remote))
+    if said.program != "ipmitool":
+        if said.code in (0, _OFF_CODE):
+            return "on" if said.code == 0 else "off"
+    elif said.code == 0:
+        for state in ("on", "off"):
+            if f"Chassis Power is {state}" in said.words:
+                return "on" if state == "on" else "off"
+        raise PowerError(
+            _("The BMC of %(node)s answers something unexpected: %(said)s")
+            % {"node": node, "said": said.words.strip()[:200]},
+            kind="fault",
+            hint=_hint("fault", site, node),
+        )
+    raise _error(site, node, said)
 
 
-def set_power(site: "Site", node: str, state: Power, deadline_s: float = DEADLINE_S) -> None:
-    """Given a node and the power it shall have, tell its BMC.
+def cut_power(
+    site: "Site",
+    node: str,
+    deadline_s: float = DEADLINE_S,
+    remote: Remote | None = None,
+    fencing: Sequence[str] = (),
+) -> None:
+    """Given a node, have its power cut; `fencing` is run and token, for the repository.
 
-    The BMC acknowledges the order, not the deed: read the power again afterwards. Raise PowerError.
+    A BMC acknowledges the order, not the deed: read the power afterwards. Raise PowerError.
     """
-    _chassis(site, node, state, deadline_s)
+    said = _ask(site, node, "off", deadline_s, Through(remote, fencing))
+    if said.code != 0:
+        raise _error(site, node, said)
 
 
-def reading(site: "Site", node: str, deadline_s: float = DEADLINE_S) -> PowerReading:
+def reading(
+    site: "Site", node: str, deadline_s: float = DEADLINE_S, remote: Remote | None = None
+) -> PowerReading:
     """Given a node, return its power or the reason why it could not be read. Raise nothing of the BMC's."""
     at, started = time.time(), time.monotonic()
     try:
-        state = read_power(site, node, deadline_s)
+        state = read_power(site, node, deadline_s, remote)
     except PowerError as error:
         return PowerReading(node, None, at, time.monotonic() - started, error.kind, error.message)
     return PowerReading(node, state, at, time.monotonic() - started)
 
 
-def _chassis(site: "Site", node: str, order: str, deadline_s: float) -> str:
+def _ask(site: "Site", node: str, order: switch.Order, deadline_s: float, through: Through) -> Said:
+    if not site.nodes[node].has_power_switch:
+        raise PowerError(
+            _("Nothing can switch the power of %(node)s: its `fence.method` is `attestation`.")
+            % {"node": node},
+            kind="none",
+            hint=_("A person must see to it and attest it."),
+        )
+    try:
+        return switch.run(site, node, order, deadline_s, through)
+    except NoMemory:
+        raise PowerError(
+            _("There is no file system in memory for the BMC's password."),
+            kind="fault",
+            hint=_("Mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR."),
+        ) from None
+    except InternalError:
+        raise
+    except LpseError as error:
+        raise PowerError(
+            _("The power of %(node)s is switched from %(host)s, which cannot do it: %(why)s")
+            % {
+                "node": node,
+                "host": site.repository.name,
+                "why": " ".join((error.message, *error.reasons)),
+            },
+            kind="fault",
+            hint=error.hint or _hint("fault", site, node),
+        ) from error
+
+
+def _error(site: "Site", node: str, said: Said) -> PowerError:
+    if said.code == switch.NOT_FOUND:
+        return PowerError(
+            _("The program %(program)s is missing on %(host)s.")
+            % {
+                "program": said.program,
+                "host": _("this machine") if site.fencing.origin == "controller" else site.repository.name,
+            },
+            kind="fault",
+            hint=_("Install it: apt-get install %(package)s")
+            % {"package": "ipmitool" if said.program == "ipmitool" else "fence-agents"},
+        )
     bmc = site.nodes[node].bmc
-    with _password_file(site.secrets.bmc_passwords[node].get_secret_value()) as secret:
-        command = [
-            "ipmitool",
-            "-v",
-            "-I",
-            "lanplus",
-            "-N",
-            "1",
-            "-R",
-            "1" if order == "status" else "2",  # each costs seconds; reading again is the caller's to decide
-            "-C",
-            str(bmc.cipher_suite),
-            "-H",
-            str(bmc.address),
-        ]
-        command += ["-p", str(bmc.port), "-U", bmc.user, "-f", str(secret), "chassis", "power", order]
-        try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=scaled(deadline_s),
-            )
-        except FileNotFoundError:
-            raise PowerError(
-                _("The program ipmitool is missing on this machine."),
-                kind="fault",
-                hint=_("Install it: apt-get install ipmitool"),
-            ) from None
-        except subprocess.TimeoutExpired:
-            raise _error("unreachable", node, str(bmc.address), _("no answer in time")) from None
-    if done.returncode == 0:
-        return done.stdout
-    said = f"{done.stderr}\n{done.stdout}"
-    raise _error(_kind(said), node, str(bmc.address), _last_words(said))
-
-
-def _kind(said: str) -> Kind:
-    if any(words.lower() in said.lower() for words in DENIED):
-        return "denied"
-    return "unreachable" if "Unable to establish" in said or "Address lookup" in said else "fault"
-
-
-def _error(kind: Kind, node: str, address: str, said: str) -> PowerError:
+    kind = _kind(said)
     words = {
         "unreachable": _("The BMC of %(node)s (%(address)s) does not answer: %(said)s"),
         "denied": _("The BMC of %(node)s (%(address)s) does not admit us: %(said)s"),
         "fault": _("The BMC of %(node)s (%(address)s) cannot do it: %(said)s"),
     }
-    message = words[kind] % {"node": node, "address": address, "said": said}
-    return PowerError(message, kind=kind, hint=_hint(kind, node))
-
-
-def _hint(kind: Kind, node: str) -> str:
-    hints = {
-        "unreachable": _(
-            "Check the management cable and the address of the BMC; a server without mains has no BMC either."
-        ),
-        "denied": _(
-            "Check nodes.%(node)s.bmc.user and cipher_suite in site.yml and bmc_passwords in the vault."
-        ),
-        "fault": _("Try it by hand at the BMC's web page of %(node)s."),
+    message = words[kind] % {
+        "node": node,
+        "address": bmc.address if bmc is not None else said.program,
+        "said": _last_words(said.words) or _("no answer in time"),
     }
-    return hints[kind] % {"node": node} if "%" in hints[kind] else hints[kind]
+    return PowerError(message, kind=kind, hint=_hint(kind, site, node))
+
+
+def _kind(said: Said) -> Kind:
+    if said.code == switch.OUT_OF_TIME:
+        return "unreachable"
+    if said.program != "ipmitool":
+        if DENIED.search(said.words):
+            return "denied"
+        return "unreachable" if SILENT.search(said.words) else "fault"
+    if any(words.lower() in said.words.lower() for words in IPMI_DENIED):
+        return "denied"
+    silent = "Unable to establish" in said.words or "Address lookup" in said.words
+    return "unreachable" if silent else "fault"
+
+
+def _hint(kind: Kind, site: "Site", node: str) -> str:
+    if kind == "unreachable":
+        return _(
+            "Check the management cable and the address of the BMC; a server without mains has no BMC either."
+        )
+    if kind == "denied":
+        if site.nodes[node].bmc is None:
+            return _("Check nodes.%(node)s.fence in site.yml and fence_secrets in the vault.") % {
+                "node": node
+            }
+        return _(
+            "Check nodes.%(node)s.bmc.user and cipher_suite in site.yml and bmc_passwords in the vault."
+        ) % {"node": node}
+    return _("Try it by hand at the BMC's web page of %(node)s.") % {"node": node}
 
 
 def _last_words(said: str) -> str:
-    lines = [line.strip("> ") for line in said.splitlines() if line.strip() and not line.startswith(NOISE)]
+    parts = re.split(r"[\n;]", said)  # lpse-node joins lines by ;
+    lines = [line.strip("> \t") for line in parts if line.strip() and not line.startswith(NOISE)]
     return "; ".join(dict.fromkeys(lines))[:300]
-
-
-@contextmanager
-def _password_file(password: str) -> Iterator[Path]:
-    """Yield a file of mode 0600 in memory that holds the password; remove it whatever happens."""
-    handle, name = tempfile.mkstemp(prefix="lpse-ops-", dir=_memory())
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(password)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _memory() -> str:
-    for place in (os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm"):  # noqa: S108 - in memory, made by mkstemp
-        if place and os.access(place, os.W_OK | os.X_OK):
-            return place
-    raise PowerError(
-        _("There is no file system in memory for the BMC's password."),
-        kind="fault",
-        hint=_("Mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR."),
-    )

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,8 @@ class HostView:
     """What was seen of one host.
 
     `state` is None where it could not be seen; `error` then says why and `hint` what to do. `seconds` is the
-    round trip, `offset_s` the host's clock minus the controller's (known to half of `seconds`).
+    round trip, `offset_s` the host's clock minus the controller's (known to half of `seconds`). `reached`: its kernel
+    answered on the SSH port, whatever came of it.
     """
 
     host: str
@@ -36,6 +37,7 @@ class HostView:
     kind: str | None = None
     error: str | None = None
     hint: str | None = None
+    reached: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,16 +82,18 @@ def observe_site(
     for a host or BMC that does not answer: the reason is in the result.
     """
     names = tuple(site.hosts) if hosts is None else tuple(hosts)
-    nodes = tuple(name for name in names if name in site.nodes) if power else ()
+    nodes = (
+        [name for name in names if name in site.nodes and site.nodes[name].has_power_switch] if power else []
+    )
     at, started = time.time(), time.monotonic()
     answers: Answers = queue.SimpleQueue()
     for node in nodes:
-        _aside(answers, partial(reading, site, node))
+        _aside(answers, partial(reading, site, node, remote=fleet))
     for name in names:
         _aside(answers, partial(_look, fleet, name, timeout_s))
     views: dict[str, HostView] = {}
     readings: dict[str, PowerReading] = {}
-    while len(readings) < len(nodes) or not all(_settled(name, views, readings) for name in names):
+    while len(readings) < len(nodes) or not all(_settled(fleet, name, views, readings) for name in names):
         answer = answers.get()
         if isinstance(answer, BaseException):
             raise answer
@@ -97,13 +101,20 @@ def observe_site(
             views[answer.host] = answer
         else:
             readings[answer.node] = answer
-    in_order = {name: views.get(name) or _powered_off(name) for name in names}
+    in_order = {
+        name: replace(views.get(name) or _powered_off(name), reached=fleet.reached(name)) for name in names
+    }
     return SiteObservation(at, time.monotonic() - started, in_order, {node: readings[node] for node in nodes})
 
 
-def _settled(host: str, views: Mapping[str, HostView], readings: Mapping[str, PowerReading]) -> bool:
-    """A host has answered, or its power reads off: then nobody waits for it (it would take seconds to time out)."""
-    return host in views or (host in readings and readings[host].state == "off")
+def _settled(
+    fleet: Remote, host: str, views: Mapping[str, HostView], readings: Mapping[str, PowerReading]
+) -> bool:
+    """A host has answered, or its power reads off: then nobody waits for it (it would take seconds to time out), unless
+    something there has answered all the same.
+    """
+    off = host in readings and readings[host].state == "off"
+    return host in views or (off and not fleet.reached(host))
 
 
 def _powered_off(host: str) -> HostView:

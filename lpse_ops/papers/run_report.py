@@ -43,6 +43,7 @@ def run_report(events: Sequence[Event]) -> Report:
         "rto_s": None if serving is None else round(serving, 3),
         "floor_s": round(floor, 3),
         "overhead_s": None if serving is None else round(serving - floor, 3),
+        "fencing": _fencing(steps),
         "stated_loss": _stated(steps),
         "timings": begun.get("timings", {}),
         "costs": _costs(plan, events, begun),
@@ -67,6 +68,11 @@ def as_text(report: Report) -> str:
         _("Left out: %(step)s (%(reason)s)") % {"step": step, "reason": reason}
         for step, reason in report["skipped"].items()
     ]
+    fencing = report["fencing"]
+    if fencing and fencing["kind"] == "attested":
+        lines.append(_('The death of %(node)s is ATTESTED, NOT PROVEN: %(by)s, "%(words)s".') % fencing)
+    elif fencing:
+        lines.append(_("The death of %(node)s is proven (%(count)s proofs).") % fencing)
     loss = report["stated_loss"]
     if loss:
         lines.append(
@@ -144,6 +150,23 @@ def _steps(plan: Plan, events: Sequence[Event], zero: float) -> list[dict[str, A
             }
         )
     return sorted(steps, key=lambda step: float(step["started_s"]))
+
+
+def _fencing(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """How the death of the old node was made sure of: ``proven`` or ``attested`` (by whom, with which words)."""
+    facts = {step["id"]: step["facts"] for step in steps if step["status"] in GOOD}
+    gate = facts.get("fence.gate")
+    if gate is None:
+        return None
+    attested = facts.get("fence.attest", {})
+    return {
+        "kind": gate.get("fencing"),
+        "node": gate.get("node"),
+        "by": attested.get("by"),
+        "words": attested.get("words"),
+        "count": len(gate.get("proofs", {})),
+        "proofs": {name: proof.get("at") for name, proof in gate.get("proofs", {}).items()},
+    }
 
 
 def _stated(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

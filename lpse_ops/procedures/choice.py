@@ -6,6 +6,7 @@ from typing import Any
 
 from lpse_ops.i18n import _
 from lpse_ops.observe.facts import NodeState, Record
+from lpse_ops.observe.life import signs_of_life
 from lpse_ops.observe.site import SiteObservation
 from lpse_ops.site import Site
 
@@ -17,12 +18,13 @@ PROMOTION_MB = (
 @dataclass(frozen=True)
 class Choice:
     """A failover that is allowed: from `old` to `new`, and the epoch record that it will write (without its
-    run).
+    run). `attested`: no program can read the power of `old`; a person vouches for its death.
     """
 
     old: str
     new: str
     record: dict[str, Any]
+    attested: bool = False
 
 
 def highest_record(seen: SiteObservation) -> Record | None:
@@ -31,9 +33,12 @@ def highest_record(seen: SiteObservation) -> Record | None:
     return max(records, key=lambda record: record.epoch, default=None)
 
 
-def choose(site: Site, seen: SiteObservation, to: str | None) -> tuple[Choice | None, list[str]]:
+def choose(
+    site: Site, seen: SiteObservation, to: str | None, *, attested: bool = False
+) -> tuple[Choice | None, list[str]]:
     """Given a site, what was seen of it, and the wished node (None: the other one), return the choice or
-    all the reasons why not.
+    all the reasons why not. `attested`: a person vouches for the death of the active node; it counts where its power
+    cannot be read, and only there.
     """
     record = highest_record(seen)
     if record is None:
@@ -45,7 +50,7 @@ def choose(site: Site, seen: SiteObservation, to: str | None) -> tuple[Choice | 
     reasons = [
         *_records_agree(site, seen, record, new),
         *_old_is_dead(seen, old, new),
-        *_power_can_be_taken(seen, old),
+        *_power_can_be_taken(seen, old, attested=attested),
         *_new_can_serve(site, seen, new),
     ]
     if reasons:
@@ -57,7 +62,33 @@ def choose(site: Site, seen: SiteObservation, to: str | None) -> tuple[Choice | 
         "active": new,
         "witnessed": True,
     }
-    return Choice(old, new, written), []
+    return Choice(old, new, written, attested and not _power_is_read(seen, old)), []
+
+
+def hidden(seen: SiteObservation) -> str | None:
+    """Return the active node if it cannot be seen and its power is not known to be off: it may live behind a network
+    fault; None otherwise.
+    """
+    record = highest_record(seen)
+    if record is None or record.active not in seen.hosts or seen.state(record.active) is not None:
+        return None
+    power = seen.power.get(record.active)
+    return None if power is not None and power.state == "off" else record.active
+
+
+def attestable(seen: SiteObservation) -> str | None:
+    """Return the active node if its power cannot be read and nothing shows that it lives: then a person may attest its
+    death; None otherwise.
+    """
+    old = hidden(seen)
+    if old is None or _power_is_read(seen, old) or seen.hosts[old].reached or any(signs_of_life(seen, old)):
+        return None
+    return old
+
+
+def _power_is_read(seen: SiteObservation, old: str) -> bool:
+    power = seen.power.get(old)
+    return power is not None and power.state is not None
 
 
 def _unseen(seen: SiteObservation) -> Iterator[str]:
@@ -83,12 +114,24 @@ def _records_agree(site: Site, seen: SiteObservation, record: Record, new: str) 
 def _old_is_dead(seen: SiteObservation, old: str, new: str) -> Iterator[str]:
     if old == new:
         yield _("%(node)s is the active node already.") % {"node": new}
-    state = seen.state(old)
+    state, power = seen.state(old), seen.power.get(old)
+    off = power is not None and power.state == "off"
     if state is not None and _healthy(state):
         yield _(
             "The active node %(node)s is healthy: it answers, its database is open and it serves. "
             "A failover would cut it off; a planned switchover loses nothing."
         ) % {"node": old}
+    elif off and old in seen.hosts and seen.hosts[old].reached:
+        yield _(
+            "The power of %(node)s reads off, but %(node)s still answers: its BMC may belong to another machine, "
+            "or lie. Nothing that it says is a proof."
+        ) % {"node": old}
+    signs = list(signs_of_life(seen, old)) if state is None else []
+    if signs:
+        yield _(
+            "The active node %(node)s lives: that is a network fault between it and this machine, not its death. "
+            "%(signs)s"
+        ) % {"node": old, "signs": " ".join(signs)}
 
 
 def _healthy(state: NodeState) -> bool:
@@ -106,12 +149,18 @@ def _healthy(state: NodeState) -> bool:
     )
 
 
-def _power_can_be_taken(seen: SiteObservation, old: str) -> Iterator[str]:
+def _power_can_be_taken(seen: SiteObservation, old: str, *, attested: bool) -> Iterator[str]:
+    if _power_is_read(seen, old):
+        return
     power = seen.power.get(old)
-    if power is None or power.state is None:
+    if not attested:
         yield _("The power of %(node)s cannot be read, so its death cannot be proven: %(why)s") % {
             "node": old,
-            "why": (power.error if power else None) or _("not asked"),
+            "why": (power.error if power else None) or _("there is no program for it in the inventory"),
+        }
+    elif old in seen.hosts and (seen.hosts[old].reached or seen.state(old) is not None):
+        yield _("%(node)s answers, so its death cannot be attested. Switch it off by hand first.") % {
+            "node": old
         }
 
 

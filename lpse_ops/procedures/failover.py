@@ -14,7 +14,16 @@ from lpse_ops.plan import Plan, Step
 from lpse_ops.procedures.choice import Choice
 from lpse_ops.site import Site
 
-PROOFS = ("fence.power-off", "fence.power-still-off", "fence.host-silent", "fence.address-silent")
+SILENCE = (
+    "fence.host-silent",
+    "fence.host-unheard",
+    "fence.address-silent",
+    "fence.service-silent",
+    "fence.receiver-silent",
+)
+PROOFS = ("fence.power-still-off", *SILENCE)  # after fence.power-off
+ATTESTED_PROOFS = ("fence.power-not-on", *SILENCE)  # after fence.attest
+_LOOKS = N_("It only looks.")
 
 
 def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[str, Any]) -> Plan:
@@ -23,9 +32,15 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
     """
     old, new, repository = choice.old, choice.new, site.repository.name
     fencing = site.fencing
+    fenced_by = "fence.attest" if choice.attested else "fence.power-off"
     steps = (
-        *_fence(site, old, new),
-        *_decide(old, new, repository, choice.record),
+        *(
+            _attest(old, options.get("attest") or {})
+            if choice.attested
+            else _cut(old, fencing.reread_after_s)
+        ),
+        *_fence(site, old, new, fenced_by),
+        *_decide(old, new, repository, choice.record, fenced_by),
         *_take_over(new, repository, site.instance.start_timeout_s),
     )
     facts = {
@@ -33,6 +48,7 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
         "unseen": seen.unseen(),
         "power": {node: reading.state for node, reading in seen.power.items()},
         "waits": {"reread_after_s": fencing.reread_after_s, "silent_for_s": fencing.silent_for_s},
+        "fencing": "attested" if choice.attested else "proven",
         "record": choice.record,
         "token": max((view.state.token or 0 for view in seen.hosts.values() if view.state), default=0),
     }
@@ -41,17 +57,14 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
     )
 
 
-def _fence(site: Site, old: str, new: str) -> tuple[Step, ...]:
-    old_address, service_address = str(site.nodes[old].address), str(site.service.address)
-    reread_s, silent_s = site.fencing.reread_after_s, site.fencing.silent_for_s
-    observed_only = N_("It only looks.")
+def _cut(old: str, reread_s: float) -> tuple[Step, ...]:
     return (
         Step(
             "fence.power-off",
             N_("Take the power of the old active node"),
             "controller",
             "fence.power-off",
-            deadline_s=45,
+            deadline_s=60,
             changes=(f"power:{old}",),
             console=N_("Hold the power button of the old active node until it is off, or pull its plug."),
             args={"node": old},
@@ -67,36 +80,102 @@ def _fence(site: Site, old: str, new: str) -> tuple[Step, ...]:
             observes=(f"power:{old}",),
             args={"node": old, "after_s": reread_s},
             needs=("fence.power-off",),
-            no_undo=observed_only,
+            no_undo=_LOOKS,
             floor="wait",
             floor_s=reread_s,
             proof=True,
         ),
+    )
+
+
+def _attest(old: str, attest: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Where no program can read the power: the word of a person, and a look whether the BMC says otherwise."""
+    return (
         Step(
+            "fence.attest",
+            N_("Record who attests that the old active node is dead"),
+            "controller",
+            "fence.attest",
+            deadline_s=5,
+            args={"node": old, **attest},
+            no_undo=N_("A word once given stays in the journal."),
+        ),
+        Step(
+            "fence.power-not-on",
+            N_("See that its BMC does not say that it is on"),
+            "controller",
+            "fence.power-not-on",
+            deadline_s=15,
+            observes=(f"power:{old}",),
+            args={"node": old},
+            needs=("fence.attest",),
+            no_undo=_LOOKS,
+            proof=True,
+        ),
+    )
+
+
+def _fence(site: Site, old: str, new: str, fenced_by: str) -> tuple[Step, ...]:
+    """The proofs that do not depend on the power, and the gate."""
+    attested = fenced_by == "fence.attest"
+    host, service = str(site.nodes[old].address), str(site.service.address)
+    proofs = ATTESTED_PROOFS if attested else PROOFS
+
+    def silence(step_id: str, title: str, where: str, sees: str, *, proof: bool = False, **args: Any) -> Step:
+        return Step(
+            step_id,
+            title,
+            where,
+            step_id,
+            deadline_s=10 + site.fencing.silent_for_s,
+            observes=(sees,),
+            args={**args, "for_s": site.fencing.silent_for_s},
+            needs=(fenced_by,),
+            no_undo=_LOOKS,
+            floor="wait",
+            floor_s=site.fencing.silent_for_s,
+            proof=proof,
+        )
+
+    return (
+        silence(
             "fence.host-silent",
             N_("See that the old node's own address is silent"),
             "controller",
-            "fence.host-silent",
-            deadline_s=10 + silent_s,
-            observes=(f"silence:{old}",),
-            args={"address": old_address, "for_s": silent_s},
-            needs=("fence.power-off",),
-            no_undo=observed_only,
-            floor="wait",
-            floor_s=silent_s,
+            f"silence:{old}",
+            # Without its power to look at, a resume must at least find it silent.
+            proof=attested,
+            address=host,
+            ports=[22, 443, site.database.port],
         ),
-        Step(
+        silence(
+            "fence.host-unheard",
+            N_("See from the standby that nobody answers for the old node's address"),
+            new,
+            f"silence:{old}",
+            proof=attested,
+            address=host,
+        ),
+        silence(
             "fence.address-silent",
             N_("See that nobody answers for the service address"),
             new,
-            "fence.address-silent",
-            deadline_s=10 + silent_s,
-            observes=("service-address",),
-            args={"address": service_address, "for_s": silent_s},
-            needs=("fence.power-off",),
-            no_undo=observed_only,
-            floor="wait",
-            floor_s=silent_s,
+            "service-address",
+            address=service,
+        ),
+        silence(
+            "fence.service-silent",
+            N_("See that neither the service nor the old application takes connections"),
+            "controller",
+            "service-address",
+            targets=[[service, 443], [host, site.instance.port]],
+        ),
+        silence(
+            "fence.receiver-silent",
+            N_("See that the old node sends the standby nothing any more"),
+            new,
+            "receiver",
+            node=old,
         ),
         Step(
             "fence.gate",
@@ -104,14 +183,21 @@ def _fence(site: Site, old: str, new: str) -> tuple[Step, ...]:
             "controller",
             "fence.gate",
             deadline_s=5,
-            args={"node": old, "proofs": list(PROOFS)},
-            needs=PROOFS,
-            no_undo=observed_only,
+            args={
+                "node": old,
+                "fencing": "attested" if attested else "proven",
+                "fenced_by": fenced_by,
+                "proofs": list(proofs),
+            },
+            needs=(fenced_by, *proofs),
+            no_undo=_LOOKS,
         ),
     )
 
 
-def _decide(old: str, new: str, repository: str, record: Mapping[str, Any]) -> tuple[Step, ...]:
+def _decide(
+    old: str, new: str, repository: str, record: Mapping[str, Any], fenced_by: str
+) -> tuple[Step, ...]:
     return (
         Step(
             "loss.state",
@@ -120,8 +206,8 @@ def _decide(old: str, new: str, repository: str, record: Mapping[str, Any]) -> t
             "loss.state",
             deadline_s=15,
             observes=("standby",),
-            args={"node": old, "samplers": [repository], "power_off": "fence.power-off"},
-            needs=("fence.power-off",),
+            args={"node": old, "samplers": [repository], "power_off": fenced_by},
+            needs=(fenced_by,),
             no_undo=N_("It only looks."),
         ),
         Step(

@@ -54,6 +54,9 @@ class Remote(Protocol):
         """Given host names, connect to all at once and return the reason for each that could not be
         reached."""
 
+    def reached(self, host: str) -> bool:
+        """Return whether the kernel of a host has answered on its SSH port since this was made, whatever came of it."""
+
     def node(
         self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0
     ) -> NodeReply:

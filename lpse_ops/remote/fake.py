@@ -48,6 +48,10 @@ class FakeFleet:
         """Return a reason for each of `hosts` that is dead."""
         return {host: _gone(host) for host in hosts if host in self.dead}
 
+    def reached(self, host: str) -> bool:
+        """Return whether a host is not dead."""
+        return host not in self.dead
+
     def node(
         self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0
     ) -> NodeReply:

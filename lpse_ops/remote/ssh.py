@@ -51,6 +51,7 @@ class Fleet:
         self._identity = site.identity_file
         self._clients: dict[str, Any] = {}
         self._locks = {host: threading.Lock() for host in self._addresses}
+        self._reached: set[str] = set()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -89,6 +90,10 @@ class Fleet:
             thread.join(max(0.0, deadline - time.monotonic()))
         with outcome:
             return dict(failures)
+
+    def reached(self, host: str) -> bool:
+        """Return whether the kernel of a host has answered; see `lpse_ops.remote.Remote.reached`."""
+        return host in self._reached
 
     def node(
         self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0
@@ -162,7 +167,7 @@ class Fleet:
         client.set_missing_host_key_policy(_Reject(host, self._known_hosts))
         try:
             _load_known_hosts(client, self._known_hosts)
-            sock = socket.create_connection((address, 22), timeout=timeout_s)
+            sock = self._knock(host, timeout_s)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SILENT_MS)
             client.connect(
                 address,
@@ -189,6 +194,16 @@ class Fleet:
             client.close()
             raise
         return client
+
+    def _knock(self, host: str, timeout_s: float) -> socket.socket:
+        """Connect to a host's SSH port; remember whether anything answered there."""
+        try:
+            sock = socket.create_connection((self._addresses[host], 22), timeout=timeout_s)
+        except ConnectionRefusedError:
+            self._reached.add(host)
+            raise
+        self._reached.add(host)
+        return sock
 
 
 class Channel:

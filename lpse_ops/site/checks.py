@@ -286,20 +286,7 @@ def _files(folder: Path, site: Document, material: bool) -> Iterator[Fault]:
 
 def check_secrets(document: Document, site: Document) -> Iterator[Fault]:
     """Given the decrypted vault and site.yml, yield what is wrong between them; values are never shown."""
-    nodes, passwords = site.get("lpse", "nodes"), document.get("lpse_secrets", "bmc_passwords")
-    if isinstance(nodes, dict) and isinstance(passwords, dict):
-        for name in nodes.keys() - passwords.keys():
-            yield document.fault(
-                ("lpse_secrets", "bmc_passwords", name),
-                _("the BMC password of this node is missing"),
-                _("add it"),
-            )
-        for name in passwords.keys() - nodes.keys():
-            yield document.fault(
-                ("lpse_secrets", "bmc_passwords", name),
-                _("site.yml has no node of this name"),
-                _("remove it"),
-            )
+    yield from _switch_secrets(document, site)
     role = site.get("lpse", "instance", "database_role") or "epns"
     if document.get("lpse_secrets", "database_password") in {role, "epns"}:
         yield document.fault(
@@ -314,3 +301,29 @@ def check_secrets(document: Document, site: Document) -> Iterator[Fault]:
             _("this is not a private key in PEM form"),
             _("paste the whole file after `tls_key: |`, indented"),
         )
+
+
+def _switch_secrets(document: Document, site: Document) -> Iterator[Fault]:
+    """Every node's power switch has its secret, and no secret is left of one that is gone."""
+    nodes = site.get("lpse", "nodes")
+    if not isinstance(nodes, dict):
+        return
+    for key, way in (("bmc_passwords", "bmc"), ("fence_secrets", "fence")):
+        secrets = document.get("lpse_secrets", key)
+        given = set(secrets) if isinstance(secrets, dict) else set()
+        with_it = {name for name in nodes if site.get("lpse", "nodes", name, way) is not None}
+        # A fence agent may need none.
+        for name in sorted(with_it - given) if way == "bmc" else ():
+            yield document.fault(
+                ("lpse_secrets", key, name), _("the BMC password of this node is missing"), _("add it")
+            )
+        for name in sorted(given - nodes.keys()):
+            yield document.fault(
+                ("lpse_secrets", key, name), _("site.yml has no node of this name"), _("remove it")
+            )
+        for name in sorted((given & nodes.keys()) - with_it):
+            yield document.fault(
+                ("lpse_secrets", key, name),
+                _("this node has no `%(key)s` in site.yml") % {"key": way},
+                _("remove it"),
+            )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from types import NoneType
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -47,7 +48,7 @@ def _owner(model: type[BaseModel], location: tuple[str | int, ...]) -> type[Base
             fields = {(f.alias or name): f for name, f in current.model_fields.items()}
             current = fields[str(part)].annotation if str(part) in fields else None
         elif get_args(current):
-            current = get_args(current)[-1]
+            current = next(part for part in reversed(get_args(current)) if part is not NoneType)
     return current if isinstance(current, type) and issubclass(current, BaseModel) else None
 
 

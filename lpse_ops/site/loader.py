@@ -87,7 +87,13 @@ def read_inventory(
 def _assemble(folder: Path, settings: SiteSettings, hosts: checks.Hosts) -> Site:
     ((repository, address),) = hosts.repository.items()
     nodes = {
-        name: Node(name=name, address=hosts.nodes[name], memory_mb=node.memory_mb, bmc=node.bmc)
+        # As it was validated: which keys were given stays known.
+        name: Node.model_construct(
+            {*node.model_fields_set, "name", "address"},
+            **dict(node),
+            name=name,
+            address=hosts.nodes[name],
+        )
         for name, node in settings.nodes.items()
     }
     # model_construct: every part was validated above; doing it again would only cost time.

@@ -7,9 +7,9 @@ knows no defaults of this model.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from lpse_ops.errors import UsageError
 from lpse_ops.i18n import _
@@ -17,17 +17,21 @@ from lpse_ops.site.types import (
     AbsolutePath,
     Address,
     AddressNetwork,
+    AgentName,
+    AgentOption,
     ContextPath,
     Hostname,
     Identifier,
     InterfaceName,
     NodeName,
+    PlainText,
     Port,
     PublicKey,
     RelativePath,
     SiteName,
     TimeZone,
     UserName,
+    fault,
 )
 
 
@@ -120,13 +124,97 @@ class Bmc(Strict):
     )
 
 
+class Fence(Strict):
+    """Another way than IPMI to cut a node's power."""
+
+    method: Literal["agent", "command", "attestation"] = Field(
+        description=(
+            "`agent`: a program of fence-agents. `command`: programs of your own. `attestation`: only a person can."
+        ),
+        examples=["agent"],
+    )
+    agent: AgentName | None = Field(
+        default=None,
+        description="Name of the agent (with `method: agent`).",
+        examples=["fence_redfish"],
+    )
+    options: Mapping[AgentOption, PlainText] | None = Field(
+        default=None,
+        description="What the agent is told, but for `action` and the secret (see its manual page); text, in quotes.",
+        examples=[{"ip": "192.0.2.21", "username": "lpse", "ssl-insecure": "1"}],
+    )
+    secret_option: AgentOption | None = Field(
+        default=None,
+        description="The agent's option that takes the secret `fence_secrets.NODE`. Leave out: `password`.",
+        examples=["password"],
+    )
+    power_off: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None,
+        description="Program and words that cut the power (with `method: command`); the secret is its input.",
+        examples=[["/usr/local/sbin/outlet", "off", "7"]],
+    )
+    power_status: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = Field(
+        default=None,
+        description="The same, that looks: it ends with 0 if the power is on, with 2 if it is off.",
+        examples=[["/usr/local/sbin/outlet", "status", "7"]],
+    )
+
+    @model_validator(mode="after")
+    def _keys_of_the_method(self) -> Self:
+        own = {
+            "agent": {"agent", "options", "secret_option"},
+            "command": {"power_off", "power_status"},
+            "attestation": set(),
+        }[self.method]
+        needed = {"agent": {"agent"}, "command": own, "attestation": set()}[self.method]
+        given = self.model_fields_set - {"method"}
+        if wrong := sorted(given - own):
+            raise fault(
+                _("with `method: %(method)s` there is no `%(key)s`")
+                % {"method": self.method, "key": "`, `".join(wrong)}
+            )
+        if missing := sorted(needed - given):
+            raise fault(
+                _("`method: %(method)s` needs `%(key)s`")
+                % {"method": self.method, "key": "`, `".join(missing)}
+            )
+        if self.options is not None and {"action", self.secret_option or "password"} & self.options.keys():
+            raise fault(
+                _("`action` and the secret are no options: the secret stands in the vault (`fence_secrets`)")
+            )
+        for command in (self.power_off, self.power_status):
+            if command is not None and not command[0].startswith("/"):
+                raise fault(_("name the program with its whole path: %(name)s") % {"name": command[0]})
+        return self
+
+
 class NodeSettings(Strict):
     """A host that can carry the service."""
 
     memory_mb: int = Field(
         ge=512, description="Memory in MiB; database and application are sized by it.", examples=[16384]
     )
-    bmc: Bmc = Field(description="How its power is cut.")
+    bmc: Bmc | None = Field(default=None, description="How its power is cut, by IPMI. Else: `fence`.")
+    fence: Fence | None = Field(
+        default=None,
+        description="How its power is cut if not by IPMI; stands in the place of `bmc`.",
+        json_schema_extra={"x-instead-of": "bmc"},
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.bmc is None) == (self.fence is None):
+            raise fault(_("say how the power is cut: either `bmc` or `fence`"))
+        return self
+
+    @property
+    def has_power_switch(self) -> bool:
+        """Return whether a program can read and cut its power."""
+        return self.fence is None or self.fence.method != "attestation"
+
+    def fence_settings(self) -> dict[str, Any]:
+        """Return how its power is cut as it stands in site.yml, under the one key ``bmc`` or ``fence``."""
+        return self.model_dump(mode="json", include={"bmc", "fence"}, exclude_unset=True, exclude_none=True)
 
 
 class Node(NodeSettings):
@@ -188,8 +276,14 @@ class Database(Strict):
 
 
 class Fencing(Strict):
-    """Safety waits of a failover."""
+    """How a failover makes sure that the old node is dead."""
 
+    origin: Literal["controller", "repository"] = Field(
+        default="controller",
+        alias="from",
+        description="From where power is switched: BMCs are often in a network that only the server room reaches.",
+        examples=["controller"],
+    )
     reread_after_s: float = Field(
         ge=0,
         le=60,
@@ -231,7 +325,11 @@ class Secrets(Strict):
     status_key: SecretStr = Field(min_length=8, description="`application.statusKey`.")
     tls_key: SecretStr = Field(min_length=1, description="Private key of the certificate (PEM).")
     bmc_passwords: dict[NodeName, Annotated[SecretStr, Field(min_length=1, max_length=20)]] = Field(
-        description="Password of each node's BMC user (IPMI allows 20 bytes)."
+        default_factory=dict,
+        description="Password of the BMC user of each node that has `bmc` (IPMI allows 20 bytes).",
+    )
+    fence_secrets: dict[NodeName, Annotated[SecretStr, Field(min_length=1, max_length=500)]] = Field(
+        default_factory=dict, description="Secret of the fence agent or command of a node that has `fence`."
     )
 
 
@@ -274,7 +372,7 @@ class SiteSettings(Strict):
         ),
         examples=["async"],
     )
-    fencing: Fencing = Field(description="Safety waits of a failover.")
+    fencing: Fencing = Field(description="How a failover makes sure that the old node is dead.")
     policy: Policy = Field(description="What the office has promised.")
 
 

@@ -59,6 +59,10 @@ def _lines(model: type[BaseModel], indent: int, *, comments: bool = True) -> Ite
             yield from textwrap.wrap(
                 field.description or "", _WIDTH, initial_indent=f"{pad}# ", subsequent_indent=f"{pad}# "
             )
+        if inner and _instead_of(field):  # both at once would be wrong
+            if comments:
+                yield from (f"{pad}# {line}" for line in (f"{key}:", *_lines(inner, 2)))
+            continue
         yield f"{pad}{key}:" if inner else f"{pad}{key}: {_yaml(field.examples)}"
         if inner and key == "nodes":
             yield f"{pad}  node1:"
@@ -88,8 +92,12 @@ def _model(field: FieldInfo) -> type[BaseModel] | None:
     annotation: Any = field.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    last: Any = get_args(annotation)[-1] if get_args(annotation) else None
-    return last if isinstance(last, type) and issubclass(last, BaseModel) else None
+    models = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+    return models[-1] if models else None
+
+
+def _instead_of(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and "x-instead-of" in field.json_schema_extra
 
 
 def _yaml(examples: list[Any] | None) -> str:

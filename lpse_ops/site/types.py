@@ -21,6 +21,28 @@ KEY_TYPES = (
     "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-rsa",
 )
+# Read in the sources of fence-agents 4.12: which program they hand the secret to as an argument.
+LEAKING_AGENTS = {
+    "ipmitool": frozenset(
+        f"fence_{name}" for name in ("ipmilan", "ipmilanplus", "idrac", "ilo3", "ilo4", "ilo5", "imm")
+    ),
+    "snmpget": frozenset(
+        f"fence_{name}"
+        for name in (
+            "apc_snmp",
+            "cisco_mds",
+            "eaton_snmp",
+            "emerson",
+            "ibmblade",
+            "ifmib",
+            "intelmodular",
+            "ipdu",
+            "lindypdu",
+            "tripplite_snmp",
+        )
+    ),
+    "vmware_helper": frozenset({"fence_vmware"}),
+}
 INDONESIAN_ZONES = ("Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura")
 
 
@@ -85,6 +107,19 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _agent(value: str) -> str:
+    """An agent that shows its secret to everybody who can list processes is refused; so are its other names."""
+    program = next((program for program, names in LEAKING_AGENTS.items() if value in names), None)
+    if program is None:
+        return value
+    if program == "ipmitool":
+        raise fault(_("this agent puts the password on the command line of ipmitool; use `bmc` instead"))
+    raise fault(
+        _("this agent puts the password on the command line of %(program)s; take one of another protocol")
+        % {"program": program}
+    )
+
+
 def _absolute(value: str) -> str:
     if "/../" in f"{value}/" or "//" in value:
         raise fault(_("a path must not hold '..' or '//'"))
@@ -98,6 +133,10 @@ def _relative(value: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+AgentName = Annotated[str, Field(pattern=r"^fence_[a-z0-9_]{1,40}$"), AfterValidator(_agent)]
+# What goes to a fence agent as KEY=VALUE lines, and through JSON without escapes: printable, no quotes, no backslash.
+AgentOption = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
+PlainText = Annotated[str, Field(pattern=r"^[ !#-\[\]-~]*$", max_length=500)]
 AddressNetwork = Annotated[str, AfterValidator(_network)]
 AbsolutePath = Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._-]+)+$"), AfterValidator(_absolute)]
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-][A-Za-z0-9._/-]*$"), AfterValidator(_relative)]

@@ -31,6 +31,5 @@ def test_shipped_safety_waits() -> None:
     """The floor of a failover (docs/performance.md) is reckoned with these."""
     example = yaml.safe_load((ROOT / "inventory/example/group_vars/all/site.yml").read_text())
     lab = yaml.safe_load((ROOT / "inventory/lab/group_vars/all/site.yml").read_text())
-    assert (
-        example["lpse"]["fencing"] == lab["lpse"]["fencing"] == {"reread_after_s": 2.0, "silent_for_s": 1.0}
-    )
+    shipped = {"from": "controller", "reread_after_s": 2.0, "silent_for_s": 1.0}
+    assert example["lpse"]["fencing"] == lab["lpse"]["fencing"] == shipped

@@ -64,6 +64,7 @@ def _database() -> dict[str, Any]:
         "replay_lsn": None,
         "replay_paused": None,
         "receiver": None,
+        "received_at": None,
         "last_commit": NOW - 2,
         "standbys": [],
     }
@@ -101,7 +102,9 @@ def _standby() -> dict[str, Any]:
     standby = {"in_recovery": True, "lsn": None, "receive_lsn": "0/3000148", "replay_lsn": "0/3000148"}
     return {
         "guard": {"state": "standby", "open": True, "reason": "epoch 1"},
-        "database": _database() | standby | {"replay_paused": False, "receiver": "streaming"},
+        "database": _database()
+        | standby
+        | {"replay_paused": False, "receiver": "streaming", "received_at": NOW - 1},
         "application": {"state": "inactive", "ready": False},
         "documents": {"path": "/home/file/file_prod", "follower": follower},
         "proxy": {"running": True, "open": False},

@@ -35,7 +35,9 @@ def test_valid(inventory: Path) -> None:
     site = load_site(inventory)
     assert site.name == "example"
     assert site.hosts == {"node1": "192.0.2.11", "node2": "192.0.2.12", "repository1": "192.0.2.30"}
-    assert site.nodes["node2"].bmc.address == "192.0.2.22"
+    bmc = site.nodes["node2"].bmc
+    assert bmc is not None
+    assert bmc.address == "192.0.2.22"
     assert site.nodes["node1"].address == "192.0.2.11"
     assert site.repository.name == "repository1"
     assert site.other("node1") == "node2"

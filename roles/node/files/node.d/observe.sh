@@ -12,6 +12,7 @@ database_query="SELECT json_build_object(
  'replay_lsn', CASE WHEN r THEN pg_last_wal_replay_lsn() END,
  'replay_paused', CASE WHEN r THEN pg_is_wal_replay_paused() END,
  'receiver', (SELECT status FROM pg_stat_wal_receiver),
+ 'received_at', (SELECT extract(epoch FROM last_msg_receipt_time) FROM pg_stat_wal_receiver),
  'last_commit', extract(epoch FROM CASE WHEN r THEN pg_last_xact_replay_timestamp()
    WHEN current_setting('track_commit_timestamp') = 'on' THEN (SELECT timestamp FROM pg_last_committed_xact()) END),
  'standbys', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'state', state, 'sync_state', sync_state,
@@ -91,7 +92,7 @@ observe_database() {
     printf '%s' "$answer" | tr '\n' ' '
   else
     read_control
-    printf '{"running":%s,"in_recovery":null,"version":null,"system_id":%s,"timeline":%s,"lsn":null,"receive_lsn":null,"replay_lsn":null,"replay_paused":null,"receiver":null,"last_commit":null,"standbys":[]}' \
+    printf '{"running":%s,"in_recovery":null,"version":null,"system_id":%s,"timeline":%s,"lsn":null,"receive_lsn":null,"replay_lsn":null,"replay_paused":null,"receiver":null,"received_at":null,"last_commit":null,"standbys":[]}' \
       "$(database_runs && echo true || echo false)" "$(jnull "$DATA_SYSTEM")" "${DATA_TIMELINE:-null}"
   fi
 }
