@@ -41,7 +41,11 @@ def host_silent(context: RunContext, step: Step) -> Outcome:
 def service_silent(context: RunContext, step: Step) -> Outcome:
     """Knock from here where the old node served: the service address, and the application's own port."""
     targets = [(str(address), int(port)) for address, port in step.args["targets"]]
-    if answers := _knock_for(float(step.args["for_s"]), targets):
+    answers = _knock_for(float(step.args["for_s"]), targets)
+    service = step.args.get("service")
+    if any(address == service for address, _port, _told in answers) and _is_ours(context, step.args["new"]):
+        answers = [answer for answer in answers if answer[0] != service]
+    if answers:
         raise StepFailed(
             _("The service is still there: %(ports)s.") % {"ports": _ports(answers)},
             hint=_("Find out which machine it is (`arping` shows its hardware address); do not go on."),
@@ -89,13 +93,22 @@ def _nobody_answers(context: RunContext, step: Step, hint: str) -> Outcome:
     address, seconds = step.args["address"], float(step.args["for_s"])
     verb = ["silent", address, "--for", f"{max(seconds, 1.0):g}"]
     reply = dict(context.remote.node(step.host, verb, timeout_s=step.deadline_s).data)
-    if reply.get("answered") is not False:
+    if reply.get("answered") is not False and not (
+        reply.get("by") == "self" and _is_ours(context, step.host)
+    ):
         raise StepFailed(
             _("Somebody still answers for %(address)s: %(who)s.")
             % {"address": address, "who": reply.get("by") or _("unknown hardware address")},
             hint=hint,
         )
     return _held(address=address, **reply)
+
+
+def _is_ours(context: RunContext, node: str) -> bool:
+    """Return whether the service address is where this run has put it: a run that fences again finds it there."""
+    state = context.remote.node(node, ["observe"], timeout_s=10).data
+    record, address = state.get("record") or {}, state.get("address") or {}
+    return record.get("active") == node and record.get("run") == context.run and address.get("held") is True
 
 
 def _held(**facts: Any) -> Outcome:

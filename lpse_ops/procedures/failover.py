@@ -169,6 +169,8 @@ def _fence(site: Site, old: str, new: str, fenced_by: str) -> tuple[Step, ...]:
             "controller",
             "service-address",
             targets=[[service, 443], [host, site.instance.port]],
+            service=service,
+            new=new,
         ),
         silence(
             "fence.receiver-silent",

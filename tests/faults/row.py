@@ -54,6 +54,7 @@ class Row:
 
 def ready(lab: Lab) -> None:
     """Bring a lab to the state every row begins with: protected, with data, nobody's journals."""
+    lab.heal()
     if STATE in lab.snapshots():
         lab.reset(STATE)
     else:

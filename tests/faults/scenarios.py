@@ -35,7 +35,20 @@ def _hang(lab: Lab) -> None:
     lab.freeze("node1", "hang")
 
 
+def _power_feed_gone(lab: Lab) -> None:
+    """The node and its BMC hang on one feed: nothing can read the power any more."""
+    lab.power_cut("node1")
+    lab.partition("bmc1")
+
+
 SCENARIOS = (
     Scenario("failover after a power cut", "failover", ("failover",), _power_cut),
     Scenario("failover from a node that hangs", "failover", ("failover",), _hang),
+    Scenario(
+        "failover on a person's word",
+        "failover",
+        ("failover", "--attest", "sweep: the plug was pulled"),
+        _power_feed_gone,
+        variant=1,
+    ),
 )

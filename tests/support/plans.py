@@ -19,7 +19,11 @@ RECORD = {"site": "example", "system_id": "7", "epoch": 2, "active": "node2", "w
 
 def _failover(site: Site) -> list[Plan]:
     seen = cast(SiteObservation, SimpleNamespace(observed_at=1.0, unseen=dict, power={}, hosts={}))
-    return [failover.build(site, Choice("node1", "node2", dict(RECORD)), seen, {})]
+    word = {"words": "the head of the office saw it burnt", "by": "ani@here:1", "attested_at": 1.0}
+    return [
+        failover.build(site, Choice("node1", "node2", dict(RECORD)), seen, {}),
+        failover.build(site, Choice("node1", "node2", dict(RECORD), attested=True), seen, {"attest": word}),
+    ]
 
 
 SAMPLES: dict[str, Any] = {"failover": _failover}

@@ -59,6 +59,25 @@ def test_a_service_that_is_still_there(listener: int) -> None:
         silence.service_silent(context(), step("fence.service-silent", targets=[[HERE, listener]]))
 
 
+@pytest.mark.parametrize(("run", "held"), [("run-1", True), ("run-1", False), ("run-0", True)])
+def test_a_service_that_this_run_has_put_on_the_new_node_is_no_sign_of_the_old_one(
+    listener: int, run: str, held: bool
+) -> None:
+    seen = {"record": {"active": "node2", "run": run}, "address": {"held": held}}
+    fleet = FakeFleet().script("node2", "observe", seen)
+    fleet.script("node2", "silent", {"answered": True, "by": "self"})
+    served = step("fence.service-silent", targets=[[HERE, listener]], service=HERE, new="node2")
+    wire = step("fence.address-silent", address=HERE)
+    if (run, held) == ("run-1", True):
+        assert silence.service_silent(context(fleet), served).facts["holds"]
+        assert silence.address_silent(context(fleet), wire).facts["holds"]
+        return
+    with pytest.raises(StepFailed):
+        silence.service_silent(context(fleet), served)
+    with pytest.raises(StepFailed):
+        silence.address_silent(context(fleet), wire)
+
+
 @pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.EHOSTUNREACH])
 def test_silence_is_recorded_with_its_time(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     failing(monkeypatch, number)
