@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from lpse_ops.errors import InternalError, LpseError, Refused
 from lpse_ops.i18n import _
 from lpse_ops.observe import switch
-from lpse_ops.observe.switch import NoMemory, Said, Through
+from lpse_ops.observe.switch import Said, Through
 from lpse_ops.remote import Remote
 
 if TYPE_CHECKING:
@@ -142,12 +142,6 @@ def _ask(site: "Site", node: str, order: switch.Order, deadline_s: float, throug
         )
     try:
         return switch.run(site, node, order, deadline_s, through)
-    except NoMemory:
-        raise PowerError(
-            _("There is no file system in memory for the BMC's password."),
-            kind="fault",
-            hint=_("Mount a tmpfs at /dev/shm, or set XDG_RUNTIME_DIR."),
-        ) from None
     except InternalError:
         raise
     except LpseError as error:

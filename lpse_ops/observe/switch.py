@@ -1,18 +1,16 @@
 """Runs the program that reads or cuts the power of a node: here, or on the repository through ``lpse-node fence``.
 
-Whatever the way, a secret goes through a file of mode 0600 on a file system in memory (ipmitool) or through standard
-input (fence agents, a site's own command), never on a command line.
+Whatever the way, a secret goes through memory that only the program inherits (ipmitool) or through standard input
+(fence agents, a site's own command), never on a command line, and into no file that a killed controller would leave.
 """
 
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lpse_ops.errors import InternalError
@@ -28,10 +26,6 @@ Order = Literal["status", "off"]
 OUT_OF_TIME = 124  # as timeout(1) says it
 NOT_FOUND = 127
 _PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-class NoMemory(Exception):
-    """There is no file system in memory for a secret."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Through:
 def run(site: "Site", node: str, order: Order, deadline_s: float, through: Through) -> Said:
     """Given a node with a power switch and an order, run its program where `fencing.from` says; return how it ended.
 
-    Raise NoMemory, and what `Remote.node` raises of the repository.
+    Raise what `Remote.node` raises of the repository.
     """
     settings = site.nodes[node]
     secret = _secret(site, node)
@@ -96,12 +90,12 @@ def _on_repository(site: "Site", node: str, order: Order, deadline_s: float, thr
 
 
 def _ipmi(bmc: "Bmc", order: Order, deadline_s: float, secret: str) -> Said:
-    with _in_memory(secret) as file:
+    with _in_memory(secret) as handle:
         # -R: each try costs seconds; reading again is the caller's to decide.
         command = ["ipmitool", "-v", "-I", "lanplus", "-N", "1", "-R", "1" if order == "status" else "2"]
         command += ["-C", str(bmc.cipher_suite), "-H", str(bmc.address), "-p", str(bmc.port)]
-        command += ["-U", bmc.user, "-f", str(file), "chassis", "power", order]
-        return _run(command, deadline_s)
+        command += ["-U", bmc.user, "-f", f"/proc/self/fd/{handle}", "chassis", "power", order]
+        return _run(command, deadline_s, keep=(handle,))
 
 
 def _agent(fence: "Fence", order: Order, deadline_s: float, secret: str) -> Said:
@@ -112,7 +106,7 @@ def _agent(fence: "Fence", order: Order, deadline_s: float, secret: str) -> Said
     return _run([fence.agent or "?"], deadline_s, "\n".join(lines) + "\n")
 
 
-def _run(command: Sequence[str], deadline_s: float, given: str = "") -> Said:
+def _run(command: Sequence[str], deadline_s: float, given: str = "", keep: Sequence[int] = ()) -> Said:
     program = command[0]
     # An administrator's PATH may lack sbin, where the agents are.
     path = shutil.which(program) or shutil.which(program, path=_PLACES)
@@ -127,6 +121,7 @@ def _run(command: Sequence[str], deadline_s: float, given: str = "") -> Said:
             errors="replace",
             check=False,
             timeout=scaled(deadline_s),
+            pass_fds=keep,
         )
     except subprocess.TimeoutExpired:
         return Said(OUT_OF_TIME, "", program)
@@ -136,20 +131,11 @@ def _run(command: Sequence[str], deadline_s: float, given: str = "") -> Said:
 
 
 @contextmanager
-def _in_memory(secret: str) -> Iterator[Path]:
-    """Yield a file of mode 0600 in memory that holds the secret; remove it whatever happens. Raise NoMemory."""
-    handle, name = tempfile.mkstemp(prefix="lpse-ops-", dir=_memory())
-    path = Path(name)
+def _in_memory(secret: str) -> Iterator[int]:
+    """Yield a handle on memory that holds the secret: no name in any file system, gone with its last process."""
+    handle = os.memfd_create("lpse-ops")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(secret)
-        yield path
+        os.write(handle, secret.encode())
+        yield handle
     finally:
-        path.unlink(missing_ok=True)
-
-
-def _memory() -> str:
-    for place in (os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm"):  # noqa: S108 - in memory, made by mkstemp
-        if place and os.access(place, os.W_OK | os.X_OK):
-            return place
-    raise NoMemory
+        os.close(handle)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -45,7 +44,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(
         "#!/bin/sh\n"
         f'cd {tmp_path}; echo "$*" > words\n'
-        'while [ "$1" != -f ]; do shift; done; stat -c %a "$2" > mode; cat "$2" > secret; echo "$2" > place\n'
+        'while [ "$1" != -f ]; do shift; done; readlink "$2" > target; cat "$2" > secret; echo "$2" > place\n'
         "cat said; exit $(cat code)\n"
     )
     program.chmod(0o755)
@@ -64,7 +63,6 @@ def test_the_power_is_read_and_the_secret_kept(board: Path, state: str) -> None:
     words = (board / "words").read_text()
     assert "hunter2" not in words
     assert "-H 198.51.100.21 -p 623 -U lpse" in words
-    assert (board / "mode").read_text().strip() == "600"
     assert (board / "secret").read_text() == "hunter2"
     assert list((board / "memory").iterdir()) == []
 
@@ -104,12 +102,12 @@ def test_a_missing_program_is_named(board: Path, monkeypatch: pytest.MonkeyPatch
     assert "ipmitool" in (power.reading(site(), "node1").error or "")
 
 
-def test_the_secret_is_on_a_file_system_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    with switch._in_memory("x") as path:
-        assert path.is_relative_to("/dev/shm")  # noqa: S108
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not path.exists()
+def test_no_file_system_ever_names_the_secret(board: Path) -> None:
+    """A controller that is killed while the program runs leaves nothing behind."""
+    (board / "said").write_text("Chassis Power is on\n")
+    power.read_power(site(), "node1")
+    assert (board / "place").read_text().startswith("/proc/self/fd/")
+    assert (board / "target").read_text().startswith("/memfd:")
 
 
 # Keeps its input; ends with the code in `code` after saying what is in `said`.
