@@ -38,7 +38,9 @@ def test_the_rows_are_of_the_plan_as_it_is(lab: Lab, scenario: Scenario) -> None
 
 
 @pytest.mark.parametrize(
-    ("scenario", "row"), CHOSEN, ids=[row.name.replace(" ", "-") for _scenario, row in CHOSEN]
+    ("scenario", "row"),
+    CHOSEN,
+    ids=[row.name.replace(", ", "-").replace(" ", "-") for _scenario, row in CHOSEN],
 )
 def test_killed_and_resumed(in_network: Lab, tmp_path: Path, scenario: Scenario, row: Row) -> None:
     assert run(in_network, scenario, row, tmp_path).violations == []

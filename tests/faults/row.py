@@ -39,7 +39,7 @@ class Row:
     """One run of the sweep and what it violated."""
 
     scenario: str
-    procedure: str
+    cause: str
     step: str
     moment: str
     controller: str
@@ -49,7 +49,7 @@ class Row:
     @property
     def name(self) -> str:
         """What the row is called where it is chosen and shown."""
-        return f"{self.scenario} / {self.moment} {self.step} / {self.controller}"
+        return f"{self.scenario}, {self.cause}: {self.moment} {self.step}, {self.controller}"
 
 
 def ready(lab: Lab) -> None:
@@ -85,7 +85,7 @@ def target(lab: Lab) -> Target:
 def steps_of(lab: Lab, scenario: Scenario) -> list[dict[str, Any]]:
     """Return the steps of the plan that a scenario leads to, as its own `--plan` tells them; the lab is used up."""
     ready(lab)
-    scenario.cause(lab)
+    next(iter(scenario.causes.values()))(lab)
     plan = told(lpse_ops(lab, *scenario.words, "--plan"))
     return list(plan["steps"])
 
@@ -97,8 +97,10 @@ def rows_of(scenario: Scenario, steps: Sequence[Mapping[str, Any]], turn: int = 
         for moment in MOMENTS:
             if moment in IRREVERSIBLE_ONLY and not step["irreversible"]:
                 continue
-            controller = CONTROLLERS[(len(rows) + turn) % 2]
-            rows.append(Row(scenario.name, scenario.procedure, step["id"], moment, controller))
+            number = len(rows) + turn
+            controller = CONTROLLERS[number % 2]
+            cause = list(scenario.causes)[number // 2 % len(scenario.causes)]
+            rows.append(Row(scenario.name, cause, step["id"], moment, controller))
     return rows
 
 
@@ -114,7 +116,7 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
         time.sleep(BEFORE_S)  # the load itself, not a wait for something
         if not ledger.acknowledged:
             faults.append(f"the service acknowledged nothing before the fault: {ledger.failures}")
-        scenario.cause(lab)
+        scenario.causes[row.cause](lab)
         cut = time.time()
         _command_and_resume(lab, scenario, row)
         if not faults and not wait_until(lambda: ledger.first_ack_after(cut) is not None, 30):

@@ -85,7 +85,7 @@ def _lane(options: argparse.Namespace, seed: int, number: int, rows: list[dict[s
 def show(number: int, row: dict[str, Any]) -> None:
     """Print one row and what it violated."""
     verdict = "VIOLATED" if row["violations"] else "ok"
-    what = f"{row['scenario']} / {row['moment']} {row['step']} / {row['controller']}"
+    what = f"{row['scenario']}, {row['cause']}: {row['moment']} {row['step']}, {row['controller']}"
     print(f"{number:>4}  {verdict:8}  {row['seconds']:5.1f} s  {what}", flush=True)
     for violation in row["violations"]:
         print(f"        {violation}", flush=True)
