@@ -22,6 +22,11 @@ def look(context: RunContext, plan: Plan) -> dict[str, NodeState]:
         return dict(zip(plan.hosts, pool.map(one, plan.hosts), strict=True))
 
 
+def landed(context: RunContext, seen: Seen) -> bool:
+    """Return whether any voter that was seen has a record of this run; True for a plan that was told of no host."""
+    return not seen or any(state.record and state.record.run == context.run for state in seen.values())
+
+
 def lost(context: RunContext, plan: Plan, seen: Seen, pending: set[str]) -> list[str]:
     """Given what was seen and the ids of the steps that are still to be done, return why they may not be done."""
     reasons = [

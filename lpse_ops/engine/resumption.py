@@ -39,6 +39,8 @@ class Resumption:
         # Proofs count as long as something is to be done that stands on them; after that the epoch keeps the old node
         # closed, whether it has power or not.
         acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
+        if not self._begun.isdisjoint(acting) and self._nothing_landed():
+            self._begun -= set(acting)
         if not acting or not status.keys() >= set(acting):
             for step in self._plan.steps:
                 if step.proof and status.get(step.id) in GOOD and not self._proven_again(step):
@@ -54,6 +56,17 @@ class Resumption:
                 status.pop(step.id, None)
         self._look_again({step.id for step in self._plan.steps} - status.keys())
         return status
+
+    def _nothing_landed(self) -> bool:
+        """Whether no voter of the plan has this run's record, though the intent to write it stands in the journal.
+
+        Then nothing was done in the dead node's name: its act was never begun, or its late command is refused by now,
+        because this resume holds the lock with a higher token.
+        """
+        try:
+            return not preconditions.landed(self._context, preconditions.look(self._context, self._plan))
+        except LpseError:
+            return False  # what cannot be seen counts as done
 
     def _fence_again(self, proof: Step, status: dict[str, str]) -> None:
         """A run that has acted on a proof goes through its proofs anew, with what leads to them (``fence.*``)."""
