@@ -16,7 +16,7 @@ from lpse_ops.cli.options import (
     YesOption,
     open_site,
 )
-from lpse_ops.cli.output import ask_text, confirm, emit, progress, said_if_slow, typed
+from lpse_ops.cli.output import ask_text, confirm, emit, progress, said_if_slow
 from lpse_ops.errors import Incomplete, Refused, StepFailed, Superseded, UsageError
 from lpse_ops.i18n import _
 
@@ -269,14 +269,15 @@ def _ask_to_attest(node: str, reasons: list[str], *, yes: bool) -> "Facts | None
     if yes or len(reasons) > 1 or not sys.stdin.isatty():
         return None  # nobody to ask, or a failover that would be refused all the same
     progress("\n".join(reasons))
-    words = typed(
-        _("If you know that %(node)s is dead, say how (it goes into the journal; empty: no): ")
-        % {"node": node}
+    words = ask_text(
+        _("If you know that %(node)s is dead, say how (it goes into the journal; empty: no):")
+        % {"node": node},
+        None,
     )
     if not words:
         return None
     attested = _attested(words)
-    if typed(_("Type the name of the dead node to attest it: ")) != node:
+    if ask_text(_("Type the name of the dead node to attest it:"), None) != node:
         raise Refused(
             _("Not attested; nothing was changed."), hint=_("`lpse-ops status` shows all that was seen.")
         )

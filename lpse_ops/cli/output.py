@@ -104,12 +104,6 @@ def ask_text(question: str, given: str | None) -> str | None:
     return sys.stdin.readline().strip() or None
 
 
-def typed(question: str) -> str:
-    """Given a question, return what the person at the terminal types, without blanks around it."""
-    print(question, end="", file=sys.stderr, flush=True)  # noqa: T201
-    return sys.stdin.readline().strip()
-
-
 def run_cli(argv: Sequence[str]) -> int:
     """Given the arguments without the program's name, run the command and return its exit code; raise nothing."""
     from typer.exceptions import Exit, TyperException
