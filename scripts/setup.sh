@@ -12,7 +12,8 @@ PACKAGES=(
   default-jdk-headless
 )
 # The stand-in is tested on this machine, without a lab host: against a cluster of its own in a temporary folder.
-[ "${1:-}" != tests ] || PACKAGES+=(postgresql libpostgresql-jdbc-java)
+# Fence agents: one of them is run against a stand-in of its board.
+[ "${1:-}" != tests ] || PACKAGES+=(postgresql libpostgresql-jdbc-java fence-agents)
 UV_VERSION=0.13.9
 
 say() { printf 'setup: %s\n' "$*" >&2; }

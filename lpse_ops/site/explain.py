@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from types import NoneType
+from types import NoneType, UnionType
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -48,7 +48,9 @@ def _owner(model: type[BaseModel], location: tuple[str | int, ...]) -> type[Base
             fields = {(f.alias or name): f for name, f in current.model_fields.items()}
             current = fields[str(part)].annotation if str(part) in fields else None
         elif get_args(current):
-            current = next(part for part in reversed(get_args(current)) if part is not NoneType)
+            current = get_args(current)[-1]
+        if isinstance(current, UnionType):  # a key that may be left out
+            current = next(kind for kind in get_args(current) if kind is not NoneType)
     return current if isinstance(current, type) and issubclass(current, BaseModel) else None
 
 
