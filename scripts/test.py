@@ -65,9 +65,11 @@ LANES = (
         Stage(
             "drills-13",
             (
-                "tests/drills/test_sweep.py",
+                "tests/drills/test_controllers.py",
+                "tests/drills/test_fencing.py",
                 "tests/drills/test_refusals.py",
                 "tests/drills/test_drills.py::test_power_cut",
+                "tests/drills/test_sweep.py",
             ),
             "13",
         ),

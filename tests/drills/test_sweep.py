@@ -18,7 +18,7 @@ from tests.faults.subset import subset
 from tests.support.plans import sample_steps
 
 SEED = int(os.environ.get("LPSE_OPS_SWEEP_SEED") or random.SystemRandom().randrange(10**6))
-OTHERS = 8
+OTHERS = 6
 CHOSEN = subset(SCENARIOS, sample_steps(), SEED, OTHERS)
 
 
