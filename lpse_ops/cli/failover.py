@@ -299,12 +299,18 @@ def _reconsider(site: "Site", fleet: "Remote", events: "list[Event]", yes: bool)
     """Before a run that has done nothing yet goes on, see that it is still right: the active node may be well again."""
     from lpse_ops.engine.status import GOOD
     from lpse_ops.plan import Plan
+    from lpse_ops.plan.graph import acts_on_proof
 
     if not events or events[0]["type"] != "run-started":
         return
     plan = Plan.from_json(events[0]["plan"])
     acts = {step.id for step in plan.steps if step.irreversible}
-    if any(e["type"] == "outcome" and e["status"] in GOOD and e["step"] in acts for e in events):
+    beyond = {step.id for step in plan.steps if acts_on_proof(plan, step)}
+    if any(
+        (e["type"] == "outcome" and e["status"] in GOOD and e["step"] in acts)
+        or (e["type"] == "intent" and e["step"] in beyond)
+        for e in events
+    ):
         return
     _ask_to_begin(plan, yes)
     _same_plan(plan, site, fleet, dict(plan.choices))

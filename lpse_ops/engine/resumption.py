@@ -11,7 +11,7 @@ from lpse_ops.engine.status import GOOD
 from lpse_ops.errors import LpseError, StepFailed, Superseded
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, Step
-from lpse_ops.plan.graph import ancestors
+from lpse_ops.plan.graph import acts_on_proof
 
 
 class Resumption:
@@ -38,7 +38,7 @@ class Resumption:
                 status[event["step"]] = "skipped"
         # Proofs count as long as something is to be done that stands on them; after that the epoch keeps the old node
         # closed, whether it has power or not.
-        acting = [step.id for step in self._plan.steps if self._acts_on_proof(step)]
+        acting = [step.id for step in self._plan.steps if acts_on_proof(self._plan, step)]
         if not self._begun.isdisjoint(acting) and self._nothing_landed():
             self._begun -= set(acting)
         if not acting or not status.keys() >= set(acting):
@@ -74,11 +74,6 @@ class Resumption:
         for step in self._plan.steps:
             if step.id.partition(".")[0] == group:
                 status.pop(step.id, None)
-
-    def _acts_on_proof(self, step: Step) -> bool:
-        return step.irreversible and any(
-            self._plan.step(before).proof for before in ancestors(self._plan, step.id)
-        )
 
     def _proven_again(self, step: Step) -> bool:
         """Observe a proof again; return False if it is lost and the run has acted on it, which only acting mends."""
@@ -120,7 +115,9 @@ class Resumption:
 
     def _acted(self) -> list[str]:
         """Return the steps that stand on a proof and may have begun to act."""
-        return [step.id for step in self._plan.steps if self._acts_on_proof(step) and step.id in self._begun]
+        return [
+            step.id for step in self._plan.steps if acts_on_proof(self._plan, step) and step.id in self._begun
+        ]
 
     def _lost(self, reasons: list[str]) -> NoReturn:
         """Close the run as superseded, unless it has acted: then no new plan could take its place."""

@@ -2,7 +2,7 @@
 
 from graphlib import TopologicalSorter
 
-from lpse_ops.plan.model import Plan
+from lpse_ops.plan.model import Plan, Step
 
 
 def order(plan: Plan) -> list[str]:
@@ -25,3 +25,8 @@ def ancestors(plan: Plan, step_id: str) -> set[str]:
 def descendants(plan: Plan, step_id: str) -> set[str]:
     """Return the ids of all steps that cannot start before `step_id` has ended."""
     return {step.id for step in plan.steps if step_id in ancestors(plan, step.id)}
+
+
+def acts_on_proof(plan: Plan, step: Step) -> bool:
+    """Return whether a step cannot be taken back and stands on a proof: once it is done, the plan must be finished."""
+    return step.irreversible and any(plan.step(before).proof for before in ancestors(plan, step.id))
