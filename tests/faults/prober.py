@@ -25,10 +25,10 @@ while :; do
     echo "$(date +%s.%N) database"
   fi
   id=$(cat /proc/sys/kernel/random/uuid)
+  echo "$(date +%s.%N) tried $id" # before it is sent: whoever is killed after that leaves no row that nobody knows
   code=$(curl --silent --output /dev/null --write-out '%{http_code}' --max-time 2 --request POST \\
     --header "X-Idempotency-Key: $id" --header 'Content-Type: application/octet-stream' --data-binary probe \\
     "http://127.0.0.1:9090/eproc4/lelang/$2/penawaran")
-  echo "$(date +%s.%N) tried $id"
   [ "$code" != 200 ] || echo "$(date +%s.%N) application $id"
   sleep 0.15
 done
