@@ -93,7 +93,9 @@ def observe_site(
         _aside(answers, partial(_look, fleet, name, timeout_s))
     views: dict[str, HostView] = {}
     readings: dict[str, PowerReading] = {}
-    while len(readings) < len(nodes) or not all(_settled(fleet, name, views, readings) for name in names):
+    while len(readings) < len(nodes) or not all(
+        _settled(name, views, readings, fleet.reached(name, started)) for name in names
+    ):
         answer = answers.get()
         if isinstance(answer, BaseException):
             raise answer
@@ -101,20 +103,22 @@ def observe_site(
             views[answer.host] = answer
         else:
             readings[answer.node] = answer
+    found = {name: views.get(name) or _powered_off(name) for name in names}
     in_order = {
-        name: replace(views.get(name) or _powered_off(name), reached=fleet.reached(name)) for name in names
+        name: replace(view, reached=view.state is not None or fleet.reached(name, started))
+        for name, view in found.items()
     }
     return SiteObservation(at, time.monotonic() - started, in_order, {node: readings[node] for node in nodes})
 
 
 def _settled(
-    fleet: Remote, host: str, views: Mapping[str, HostView], readings: Mapping[str, PowerReading]
+    host: str, views: Mapping[str, HostView], readings: Mapping[str, PowerReading], reached: bool
 ) -> bool:
     """A host has answered, or its power reads off: then nobody waits for it (it would take seconds to time out), unless
     something there has answered all the same.
     """
     off = host in readings and readings[host].state == "off"
-    return host in views or (off and not fleet.reached(host))
+    return host in views or (off and not reached)
 
 
 def _powered_off(host: str) -> HostView:

@@ -121,7 +121,7 @@ def _old_is_dead(seen: SiteObservation, old: str, new: str) -> Iterator[str]:
             "The active node %(node)s is healthy: it answers, its database is open and it serves. "
             "A failover would cut it off; a planned switchover loses nothing."
         ) % {"node": old}
-    elif off and old in seen.hosts and seen.hosts[old].reached:
+    if off and old in seen.hosts and seen.hosts[old].reached:
         yield _(
             "The power of %(node)s reads off, but %(node)s still answers: its BMC may belong to another machine, "
             "or lie. Nothing that it says is a proof."

@@ -54,8 +54,10 @@ class Remote(Protocol):
         """Given host names, connect to all at once and return the reason for each that could not be
         reached."""
 
-    def reached(self, host: str) -> bool:
-        """Return whether the kernel of a host has answered on its SSH port since this was made, whatever came of it."""
+    def reached(self, host: str, since: float) -> bool:
+        """Return whether the kernel of a host has answered on its SSH port since then (`time.monotonic`), whatever came
+        of it; a connection that was open already does not count.
+        """
 
     def node(
         self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0

@@ -48,7 +48,7 @@ class FakeFleet:
         """Return a reason for each of `hosts` that is dead."""
         return {host: _gone(host) for host in hosts if host in self.dead}
 
-    def reached(self, host: str) -> bool:
+    def reached(self, host: str, since: float) -> bool:
         """Return whether a host is not dead."""
         return host not in self.dead
 

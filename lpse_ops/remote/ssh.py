@@ -51,7 +51,7 @@ class Fleet:
         self._identity = site.identity_file
         self._clients: dict[str, Any] = {}
         self._locks = {host: threading.Lock() for host in self._addresses}
-        self._reached: set[str] = set()
+        self._reached: dict[str, float] = {}
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -91,9 +91,9 @@ class Fleet:
         with outcome:
             return dict(failures)
 
-    def reached(self, host: str) -> bool:
-        """Return whether the kernel of a host has answered; see `lpse_ops.remote.Remote.reached`."""
-        return host in self._reached
+    def reached(self, host: str, since: float) -> bool:
+        """Return whether the kernel of a host has answered since then; see `lpse_ops.remote.Remote.reached`."""
+        return self._reached.get(host, -1.0) >= since
 
     def node(
         self, host: str, verb_argv: Sequence[str], *, stdin: str = "", timeout_s: float = 30.0
@@ -200,9 +200,9 @@ class Fleet:
         try:
             sock = socket.create_connection((self._addresses[host], 22), timeout=timeout_s)
         except ConnectionRefusedError:
-            self._reached.add(host)
+            self._reached[host] = time.monotonic()
             raise
-        self._reached.add(host)
+        self._reached[host] = time.monotonic()
         return sock
 
 

@@ -11,13 +11,12 @@ from tests.unit.node.conftest import Helper
 TOKEN = ("--run", "r1", "--token", "1")
 SECRET = "hunter2 with a blank"
 BMC = {"bmc": {"address": "198.51.100.21", "cipher_suite": 3, "port": 623, "user": "lpse"}}
-# Keeps its words, its input, and the file it was given with -f.
+# Keeps its words and its input.
 PROGRAM = """\
 #!/bin/sh
 cd {folder} || exit 9
 printf '%s\\n' "$@" >words
 cat >input
-while [ $# -gt 0 ]; do [ "$1" != -f ] || {{ cat "$2" >secret; stat -c %a "$2" >mode; echo "$2" >place; }}; shift; done
 echo "as told"
 exit $(cat code)
 """
@@ -46,12 +45,14 @@ def test_ipmi(node: Helper) -> None:
     assert answer.code == 0, answer.text
     assert answer.json == {"code": 0, "said": "as told;"}
     words = (node.root / "words").read_text().split("\n")
-    assert words[words.index("-H") : words.index("-f")] == ["-H", "198.51.100.21", "-p", "623", "-U", "lpse"]
+    assert words[words.index("-H") : words.index("-f") + 2] == [
+        *("-H", "198.51.100.21", "-p", "623", "-U", "lpse"),
+        *("-f", "/dev/stdin"),
+    ]
     assert words[-4:-1] == ["chassis", "power", "status"]
     assert SECRET not in "".join(words)
-    assert (node.root / "secret").read_text() == SECRET
-    assert (node.root / "mode").read_text() == "600\n"
-    assert not Path((node.root / "place").read_text().strip()).exists()
+    assert (node.root / "input").read_text() == SECRET
+    assert not [path for path in node.run_folder.rglob("*") if path.is_file() and SECRET in path.read_text()]
 
 
 @pytest.mark.parametrize(("option", "name"), [({}, "password"), ({"secret_option": "token"}, "token")])

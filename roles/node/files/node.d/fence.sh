@@ -62,13 +62,12 @@ setting() { awk -F '\t' -v path="$1" '$1 == path { print substr($0, length($1 $2
 
 within() { timeout --kill-after=2 "${OPT_TIMEOUT:-20}" "$@"; }
 
-# As the controller does it: the password in a file of mode 0600 on tmpfs.
+# The password comes through a pipe, as to the others below: nothing is left of it, whoever is killed when.
 fence_ipmi() {
   local retries=2
   [ "$1" != status ] || retries=1
-  printf '%s' "$SECRET" >"$SCRATCH/secret"
-  within ipmitool -v -I lanplus -N 1 -R "$retries" -C "$(setting bmc.cipher_suite)" -H "$(setting bmc.address)" \
-    -p "$(setting bmc.port)" -U "$(setting bmc.user)" -f "$SCRATCH/secret" chassis power "$1" </dev/null
+  printf '%s' "$SECRET" | within ipmitool -v -I lanplus -N 1 -R "$retries" -C "$(setting bmc.cipher_suite)" -H "$(setting bmc.address)" \
+    -p "$(setting bmc.port)" -U "$(setting bmc.user)" -f /dev/stdin chassis power "$1"
 }
 
 # An agent of fence-agents takes everything as KEY=VALUE on its input.
@@ -82,8 +81,7 @@ fence_agent() {
     awk -F '\t' 'index($1, "fence.options.") == 1 { print substr($1, 15) "=" substr($0, length($1 $2) + 3) }' "$SCRATCH/settings"
     printf 'action=%s\n' "$1"
     [ -z "$SECRET" ] || printf '%s=%s\n' "${secret:-password}" "$SECRET"
-  } >"$SCRATCH/input"
-  within "$ROOT/usr/sbin/$agent" <"$SCRATCH/input"
+  } | within "$ROOT/usr/sbin/$agent"
 }
 
 # The site's own command, which only root may have written; the secret is its input.
@@ -98,8 +96,7 @@ fence_command() {
   [ -z "$(find -L "$ROOT$1" -maxdepth 0 \( -perm /022 -o ! -user "$(id -u)" \))" ] || { echo "$1: others than root may write it" && return 126; }
   word=$ROOT$1
   shift
-  printf '%s\n' "$SECRET" >"$SCRATCH/input"
-  within "$word" "$@" <"$SCRATCH/input"
+  printf '%s\n' "$SECRET" | within "$word" "$@"
 }
 
 WHOLE="${WHOLE-} fence"
