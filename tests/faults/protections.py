@@ -25,8 +25,123 @@ _DOOR = "tests/unit/node/test_door.py::"
 _ANCHORING = "tests/unit/engine/test_anchoring.py::"
 _RESUMPTION = "tests/unit/engine/test_resumption.py::"
 _CONFIRM = "tests/unit/cli/test_confirm_loss.py::"
+_FENCING = "tests/unit/actions/test_fencing.py::"
+_SILENCE = "tests/unit/actions/test_silence.py::"
 
-_FENCE: tuple[Mutant, ...] = ()
+_FENCE = (
+    Mutant(
+        "gate-proof",
+        "The gate stays shut while one proof is missing",
+        "lpse_ops/actions/fencing.py",
+        """        if facts is None or "at" not in facts:\n            reasons.append(""",
+        """        if facts is None or "at" not in facts:\n            str(""",
+        (_FENCING + "test_the_gate_wants_every_proof_and_names_all_that_lack",),
+    ),
+    Mutant(
+        "gate-fenced",
+        "The gate stays shut without the fencing itself",
+        "lpse_ops/actions/fencing.py",
+        """    reasons = [] if fenced else [_("missing proof: %(proof)s") % {"proof": fenced_by}]\n""",
+        "    reasons: list[str] = []\n",
+        (_FENCING + "test_the_gate_is_shut_without_the_fencing_itself",),
+    ),
+    Mutant(
+        "gate-older",
+        "A proof from before the fencing proves nothing",
+        "lpse_ops/actions/fencing.py",
+        """        elif fenced and facts["at"] < fenced:\n""",
+        "        elif not fenced:\n",
+        (_FENCING + "test_the_gate_wants_every_proof_and_names_all_that_lack",),
+    ),
+    Mutant(
+        "gate-list",
+        "The plan demands the second reading of the power and every silence",
+        "lpse_ops/procedures/failover.py",
+        """PROOFS = ("fence.power-still-off", *SILENCE)""",
+        "PROOFS = SILENCE",
+        (_FAILOVER + "test_the_gate_asks_for_every_kind_of_proof",),
+    ),
+    Mutant(
+        "power-off",
+        "An order to switch off is believed only when the power reads off",
+        "lpse_ops/actions/fencing.py",
+        """        return seen[-1].state == "off"\n""",
+        "        return True\n",
+        (_FENCING + "test_a_power_that_is_not_seen_off_is_no_proof",),
+    ),
+    Mutant(
+        "power-read-again",
+        "A power that is on again after the delay is no proof",
+        "lpse_ops/actions/fencing.py",
+        """    if power != "off":\n        raise""",
+        """    if power not in ("off", "on"):\n        raise""",
+        (_FENCING + "test_a_power_that_came_back_is_no_proof",),
+    ),
+    Mutant(
+        "power-delay",
+        "The power is read again after a delay, not at once",
+        "lpse_ops/actions/fencing.py",
+        """    threading.Event().wait(float(step.args["after_s"]))\n""",
+        "",
+        (_FENCING + "test_the_power_is_read_again_after_the_delay_and_not_before",),
+    ),
+    Mutant(
+        "attested-on",
+        "A BMC that says on outweighs an attestation",
+        "lpse_ops/actions/fencing.py",
+        """    if found.state == "on":\n""",
+        """    if found.state is not None and found.state not in ("on", "off"):\n""",
+        (_FENCING + "test_a_bmc_that_says_on_outweighs_an_attestation",),
+    ),
+    Mutant(
+        "silence-refused",
+        "A refused connection is a kernel that lives",
+        "lpse_ops/actions/silence.py",
+        """        return "refused"\n""",
+        """        return ""\n""",
+        (_SILENCE + "test_all_ports_that_answer_are_named",),
+    ),
+    Mutant(
+        "silence-asked",
+        "Silence that could not be listened for is no silence",
+        "lpse_ops/actions/silence.py",
+        "        if error.errno in _SILENCE:\n",
+        "        if error.errno:\n",
+        (_SILENCE + "test_what_could_not_be_asked_is_no_silence",),
+    ),
+    Mutant(
+        "silence-arp",
+        "Who answers on the wire lives",
+        "lpse_ops/actions/silence.py",
+        """    if reply.get("answered") is not False:\n""",
+        """    if "answered" not in reply:\n""",
+        (_SILENCE + "test_arp_from_the_standby",),
+    ),
+    Mutant(
+        "silence-receiver",
+        "A node that still sends its log lives",
+        "lpse_ops/actions/silence.py",
+        """    if heard.get("heard") is not False:\n""",
+        """    if "heard" not in heard:\n""",
+        (_SILENCE + "test_a_receiver_that_hears_is_life",),
+    ),
+    Mutant(
+        "network-fault",
+        "A node that others reach is cut off from the controller, not dead",
+        "lpse_ops/procedures/choice.py",
+        "    if signs:\n",
+        "    if signs and not signs:\n",
+        (_FAILOVER + "test_a_node_that_others_reach_is_behind_a_network_fault",),
+    ),
+    Mutant(
+        "healthy",
+        "A healthy active node is not cut off",
+        "lpse_ops/procedures/choice.py",
+        "    if state is not None and _healthy(state):\n",
+        "    if state is None and _healthy(state):\n",
+        (_FAILOVER + "test_every_obstacle_is_a_reason",),
+    ),
+)
 
 _RECORD = (
     Mutant(

@@ -21,7 +21,7 @@ class Bench:
     """A run that stopped before its second step; `go_on` resumes it with what the hosts say."""
 
     def __init__(self, folder: Path) -> None:
-        looks = {"host": "node2", "observes": ("records", "standby"), "no_undo": "x"}
+        looks: dict[str, Any] = {"host": "node2", "observes": ("records", "standby"), "no_undo": "x"}
         steps = (
             Step("a", "a", action="test.none", deadline_s=5, **looks),
             Step("b", "b", action="test.none", deadline_s=5, needs=("a",), **looks),
