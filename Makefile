@@ -7,7 +7,7 @@ SUDO := $(shell [ "$$(id -u)" -eq 0 ] || echo sudo --preserve-env)
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 BUILD := build
 
-.PHONY: help setup setup-tests drill test sweep soak lint format lab lab-down bench reference translations wheel lock clean
+.PHONY: help setup setup-tests drill test sweep mutants soak lint format lab lab-down bench reference translations wheel lock clean
 
 help: ## Show the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ sweep: setup-tests ## Kill the controller at every step of every plan, resume, c
 MINUTES = 20
 soak: setup-tests ## Random faults and commands under load (MINUTES=n SEED=s ROUND=r); build/soak-SEED.json
 	$(SUDO) $(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ROUND),--round $(ROUND))
+
+mutants: setup-tests ## Take one protection away at a time: does a test notice? build/mutants.json (ONLY=text)
+	$(BIN)/python -m tests.faults.mutants --only "$(ONLY)"
 
 lint: setup ## ruff, mypy, yamllint, shellcheck, ansible-lint
 	@scripts/lint.sh

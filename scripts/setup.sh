@@ -11,9 +11,9 @@ PACKAGES=(
   openipmi ipmitool iputils-arping gnupg dpkg apt openssh-client openssl debian-archive-keyring
   default-jdk-headless
 )
-# The stand-in is tested on this machine, without a lab host: against a cluster of its own in a temporary folder.
-# Fence agents: one of them is run against a stand-in of its board.
-[ "${1:-}" != tests ] || PACKAGES+=(postgresql libpostgresql-jdbc-java fence-agents)
+# Tested on this machine, without a lab host: the stand-in against a cluster of its own in a temporary folder, the
+# settings that the roles write (apache2-bin: the program alone, no service), a fence agent against a stand-in of its board.
+[ "${1:-}" != tests ] || PACKAGES+=(postgresql libpostgresql-jdbc-java apache2-bin fence-agents)
 UV_VERSION=0.13.9
 
 say() { printf 'setup: %s\n' "$*" >&2; }

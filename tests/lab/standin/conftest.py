@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lpse_ops.lab.standin import golden, seed
-from tests.lab.standin.host import Cluster, Instance, Local, cluster_folder, free_port
+from tests.lab.standin.host import Cluster, Instance, Local, cluster_folder
+from tests.support.ports import free_port
 
 NewInstance = Callable[..., Instance]
 

@@ -5,7 +5,6 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
 import tempfile
@@ -14,34 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from lpse_ops.waiting import wait_until
+from tests.support.ports import free_port
+from tests.support.postgres import as_postgres, programs
 
 CONTEXT = "/eproc4"
 SECRET, STATUS_KEY, PASSWORD = "s3cret-of-tests", "status-key-of-tests", "pass-of-tests"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def as_postgres(argv: Sequence[str]) -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    return ["runuser", "-u", "postgres", "--", *argv] if os.geteuid() == 0 else list(argv)
 
 
 class Cluster:
     """One cluster in a folder of its own."""
 
     def __init__(self, folder: Path, port: int) -> None:
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
-        if not found:
-            pytest.fail("PostgreSQL is missing: apt-get install postgresql")
-        self.bin = found[-1].parent
+        self.bin = programs()
         self.folder, self.port, self.data = folder, port, folder / "data"
 
     def create(self) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from lpse_ops.waiting import wait_until
 from tests.lab.standin.conftest import NewInstance
-from tests.lab.standin.host import STATUS_KEY, Cluster, Instance, cluster_folder, free_port
+from tests.lab.standin.host import STATUS_KEY, Cluster, Instance, cluster_folder
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.one_release
 

@@ -13,7 +13,8 @@ from lpse_ops.errors import LabError
 from lpse_ops.lab.standin import golden
 from lpse_ops.waiting import scaled, wait_until
 from tests.lab.standin.conftest import NewInstance
-from tests.lab.standin.host import STATUS_KEY, Cluster, Instance, free_port
+from tests.lab.standin.host import STATUS_KEY, Cluster, Instance
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.one_release
 

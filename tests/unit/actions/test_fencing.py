@@ -1,6 +1,8 @@
 """Fencing: a BMC that is deaf while it switches is asked again; the gate wants all proofs, of after the fencing."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -76,6 +78,20 @@ def test_a_power_that_came_back_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> 
     bmc(monkeypatch, "on")
     with pytest.raises(StepFailed, match="is on again"):
         fencing.power_still_off(context(), STILL)
+
+
+def test_the_power_is_read_again_after_the_delay_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_at: list[float] = []
+
+    def read_power(*_words: object) -> str:
+        read_at.append(time.monotonic())
+        return "off"
+
+    monkeypatch.setattr(fencing, "read_power", read_power)
+    begin = time.monotonic()
+    fencing.power_still_off(context(), replace(STILL, args={"node": "node1", "after_s": 0.3}))
+    assert len(read_at) == 1
+    assert read_at[0] - begin >= 0.3
 
 
 def test_an_attestation_records_who_when_and_the_words() -> None:

@@ -1,12 +1,13 @@
 """The journal: what was acknowledged stays, a torn tail is cut, anything else that changed is found."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from lpse_ops.engine.journal import Journal, read_events
+from lpse_ops.engine.journal import Journal, event_hash, read_events
 from lpse_ops.errors import FaultsFound, StepFailed, UsageError
 
 
@@ -65,7 +66,12 @@ def garbage(lines: list[bytes]) -> list[bytes]:
     return [lines[0], b"\x00\xff garbage", lines[2]]
 
 
-@pytest.mark.parametrize("damage", [changed_byte, missing, swapped, garbage])
+def forged(lines: list[bytes]) -> list[bytes]:
+    event = json.loads(lines[1]) | {"number": 7}
+    return [lines[0], json.dumps(event | {"hash": event_hash(event)}).encode(), lines[2]]
+
+
+@pytest.mark.parametrize("damage", [changed_byte, missing, swapped, garbage, forged])
 def test_damage_is_found(tmp_path: Path, damage: object) -> None:
     path = written(tmp_path)
     lines = path.read_bytes().splitlines()
@@ -96,6 +102,28 @@ def test_listeners_hear_every_event_in_order(tmp_path: Path) -> None:
     journal.append("b")
     journal.close()
     assert heard == [1, 2]
+
+
+def test_an_event_is_flushed_before_anybody_hears_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    flush = os.fdatasync
+
+    def counted(file: int) -> None:
+        flush(file)
+        flushed.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
+    journal = Journal.create(tmp_path, "run-1")
+    heard: list[tuple[int, list[int]]] = []
+    journal.listen(lambda _event, _line: heard.append((journal.path.stat().st_size, flushed[:])))
+    journal.append("a")
+    journal.append("b")
+    journal.close()
+    assert len(heard) == 2
+    for size, before in heard:
+        assert before[-1:] == [size]
 
 
 def test_what_could_not_be_written_leaves_no_half_line(

@@ -10,13 +10,14 @@ import pytest
 
 from lpse_ops.actions import context as context_module
 from lpse_ops.actions.context import Facts, Outcome, RunContext, action
-from lpse_ops.engine.journal import Journal
+from lpse_ops.engine import runner
+from lpse_ops.engine.journal import Journal, read_events
 from lpse_ops.engine.mirror import Mirror
 from lpse_ops.engine.runner import Engine
 from lpse_ops.engine.status import last_status
 from lpse_ops.errors import LpseError, Refused, StepFailed
 from lpse_ops.plan import Plan, Step
-from lpse_ops.remote.fake import FakeFleet
+from lpse_ops.remote.fake import Call, FakeFleet
 
 LOG: list[str] = []
 BROKEN: set[str] = set()
@@ -259,6 +260,43 @@ def test_no_irreversible_act_without_a_mirror(tmp_path: Path) -> None:
         bench.engine.run()
     assert "second machine" in caught.value.message
     assert LOG == []
+
+
+def test_no_irreversible_act_before_the_mirror_has_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_MIRROR_S", 0.2)
+    bench = Bench(tmp_path, step("a", irreversible=True))
+    later = threading.Event()
+
+    def late(_call: Call) -> dict[str, int]:
+        later.wait()
+        return {"seq": 1}
+
+    bench.fleet.script("node1", "journal-append", late)
+    mirror = Mirror("node1", bench.fleet.channel("node1", ["journal-append"]))
+    bench.mirrors[:] = [mirror]
+    bench.journal.listen(mirror.listener)
+    with pytest.raises(StepFailed) as caught:
+        bench.engine.run()
+    later.set()
+    assert caught.value.reasons == ("node1: no answer in time",)
+    assert LOG == []
+    assert bench.journal.events[-2]["begun"] is False
+
+
+def test_an_act_finds_its_intent_on_the_disk(tmp_path: Path) -> None:
+    found: list[str] = []
+
+    @action("test.read")
+    def read(context: RunContext, step: Step) -> Outcome:
+        events = read_events(tmp_path / f"{context.run}.jsonl")
+        found.extend(event["type"] for event in events if event["step"] == step.id)
+        return Outcome(changed=True)
+
+    bench = Bench(tmp_path, step("a", act="test.read"))
+    bench.engine.run()
+    assert found == ["intent"]
 
 
 def test_no_irreversible_act_without_the_lock(tmp_path: Path) -> None:

@@ -234,6 +234,13 @@ def test_a_full_disk_is_said_and_not_acknowledged(node: Helper) -> None:
     assert "disk full" in answer.json["error"]
 
 
+def test_what_cannot_be_flushed_is_not_acknowledged(node: Helper) -> None:
+    node.program("sync", f'#!/bin/sh\n[ "$1" != "{node.var}/journal/r1.jsonl" ]\n')
+    answer = node("journal-append", "--run", "r1", stdin='{"event":1}\n')
+    assert answer.code == 4
+    assert answer.lines == [{"error": "the journal cannot be written: is the disk full?"}]
+
+
 def test_samples_survive_what_a_power_cut_left(node: Helper) -> None:
     lines = [
         json.dumps({"time": number, "ok": True, "documents": {"count": 1, "newest": None}})

@@ -277,6 +277,14 @@ def test_an_attested_plan_switches_nothing_and_says_so() -> None:
     }
 
 
+def test_the_gate_asks_for_every_kind_of_proof() -> None:
+    silences = {"host-silent", "host-unheard", "address-silent", "service-silent", "receiver-silent"}
+    gate = made().step("fence.gate")
+    assert gate.args["fenced_by"] == "fence.power-off"
+    assert set(gate.args["proofs"]) == {f"fence.{proof}" for proof in (*silences, "power-still-off")}
+    assert {"fence.power-off", *gate.args["proofs"]} == set(gate.needs)
+
+
 def test_both_voters_have_the_epoch_before_the_promotion() -> None:
     assert {"epoch.repository", "epoch.node2"} <= ancestors(made(), "database.promote")
 
