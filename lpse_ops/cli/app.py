@@ -53,6 +53,12 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "status": Entry(
         "lpse_ops.cli.status:status", N_("Show which node is active and how far the standby lags.")
     ),
+    "release": Entry(
+        "lpse_ops.cli.release:release", N_("Open a node that its return guard holds; no voter can be asked.")
+    ),
+    "divergence": Entry(
+        "lpse_ops.cli.divergence:divergence", N_("List what only the node that was active before holds.")
+    ),
     "verify": Entry("lpse_ops.cli.verify:verify", N_("Test hosts against what the inventory says.")),
     "failover": Entry(
         "lpse_ops.cli.failover:failover", N_("Bring the service up on the standby; the active node is dead.")

@@ -54,6 +54,17 @@ TakeLockOption = Annotated[
         "commands then do nothing.",
     ),
 ]
+UnwitnessedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--unwitnessed",
+        metavar="REASON",
+        help="Go on although the repository cannot be reached; why (at least ten letters). Only with the old node's "
+        "power proven off. The repository does not learn of the new epoch: until it has witnessed it, keep the old "
+        "node without power, for where only the repository and the old node see each other it would open again. The "
+        "repository witnesses by itself as soon as it and the new node see each other.",
+    ),
+]
 RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Run id (default: the newest run).")]
 
 REASON_LETTERS = 10
@@ -66,6 +77,7 @@ def failover(
     accept_loss: AcceptLossOption = None,
     attest: AttestOption = None,
     take_lock: TakeLockOption = None,
+    unwitnessed: UnwitnessedOption = None,
     supersedes: Annotated[
         str | None,
         typer.Option(
@@ -89,8 +101,10 @@ def failover(
     loaded = time.monotonic()
     from lpse_ops.remote.ssh import Fleet
 
+    choices = {"yes": yes, "accept_loss": accept_loss, "attest": _attested(attest)}
+    if unwitnessed is not None:
+        choices["unwitnessed"] = reason_of(unwitnessed, "--unwitnessed")
     with Fleet(the_site) as fleet:
-        choices = {"yes": yes, "accept_loss": accept_loss, "attest": _attested(attest)}
         made = _make_plan(the_site, fleet, to, choices)
         if plan:
             from lpse_ops.plan.render import as_text
@@ -237,8 +251,12 @@ def _make_plan(site: "Site", fleet: "Remote", to: str | None, choices: dict[str,
         seen = observe_site(site, fleet)
         if (node := hidden(seen)) is not None:
             seen = look_for_life(site, fleet, seen, node)
-    choice, reasons = choose(site, seen, target, attested=bool(choices.get("attest")))
-    if choice is None and (node := attestable(seen)) and not choices.get("attest"):
+    unwitnessed = bool(choices.get("unwitnessed"))
+    choice, reasons = choose(
+        site, seen, target, attested=bool(choices.get("attest")), unwitnessed=unwitnessed
+    )
+    # Without a witness nothing but power that was taken will do: nobody is asked for his word.
+    if choice is None and (node := attestable(seen)) and not choices.get("attest") and not unwitnessed:
         choices["attest"] = _ask_to_attest(node, reasons, yes=bool(choices.get("yes", True)))
         if choices["attest"]:
             choice, reasons = choose(site, seen, target, attested=True)
@@ -318,6 +336,8 @@ def _reconsider(site: "Site", fleet: "Remote", events: "list[Event]", yes: bool)
 
 def _ask_to_begin(plan: "Plan", yes: bool) -> None:
     old, new = plan.declared_dead[0], plan.hosts[0]
+    for note in plan.facts.get("notes", ()):
+        progress(note)
     question = (
         _("%(old)s is attested dead, its power cannot be read; %(new)s becomes the active node. Go on?")
         if plan.facts.get("fencing") == "attested"
@@ -368,6 +388,13 @@ def _finish(events: "list[Event]") -> int:
 
     view = run_report(events)
     emit(view, lambda: as_text(view))
+    if view["witnessed"] is False:
+        progress(
+            _(
+                "UNWITNESSED: the repository does not know of this epoch. Keep the old active node without power until "
+                "`lpse-ops status` no longer says so."
+            )
+        )
     progress(_("The site serves, but it is not protected: `lpse-ops protect` makes a standby again."))
     return Incomplete.exit_code
 

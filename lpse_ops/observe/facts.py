@@ -31,6 +31,22 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Ancestor:
+    """A timeline that the present one comes from, and where in the log it was left."""
+
+    timeline: int
+    until: Lsn
+
+
+@dataclass(frozen=True)
+class Unprotected:
+    """Since when the node that takes the writes is alone with them, and why."""
+
+    since: float
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class StandbyLink:
     """One line of the active node's pg_stat_replication."""
 
@@ -46,7 +62,8 @@ class Database:
     """PostgreSQL on a host.
 
     `lsn` is what it wrote (active), `receive_lsn` and `replay_lsn` what a standby has; `received_at` is when its WAL
-    receiver last had a message (log or keepalive) of the active node.
+    receiver last had a message (log or keepalive) of the active node. `history`: the ancestors of its timeline, the
+    oldest first. `checkpoint`: where the last one is, of a stopped database too.
     """
 
     running: bool | None
@@ -54,6 +71,8 @@ class Database:
     version: int | None
     system_id: str | None
     timeline: int | None
+    history: tuple[Ancestor, ...]
+    checkpoint: Lsn | None
     lsn: Lsn | None
     receive_lsn: Lsn | None
     replay_lsn: Lsn | None
@@ -157,6 +176,7 @@ class Sample:
     documents: SampledDocuments | None
     received: Received | None
     error: str | None
+    timeline: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +203,7 @@ class NodeState:
     record: Record | None
     token: int | None
     guard: Guard | None
+    unprotected: Unprotected | None
     database: Database | None
     application: Application | None
     documents: Documents | None

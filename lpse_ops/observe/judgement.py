@@ -3,12 +3,14 @@
 Pure, no I/O.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lpse_ops.i18n import _
-from lpse_ops.observe.facts import Follower, NodeState, Record
+from lpse_ops.observe.divergence import beyond
+from lpse_ops.observe.facts import Follower, NodeState, Record, Unprotected
 from lpse_ops.observe.site import SiteObservation
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class SiteStatus:
     `active` and `standby` are names of nodes (None: no voter could say). `protection` is ``protected``,
     ``unprotected`` or ``unknown``. `reasons` is what wants a person, empty when all is well; `unseen` what
     could not be seen, and why. `samples` holds the age of each sampler's last good sample in seconds (None:
-    it has none).
+    it has none). `unprotected_since`: since when the active node is alone with its writes, by its own clock (None: it
+    is not, or it could not be seen).
     """
 
     record: Record | None
@@ -56,6 +59,7 @@ class SiteStatus:
     samples: Mapping[str, float | None]
     reasons: tuple[str, ...]
     unseen: Mapping[str, str]
+    unprotected_since: float | None = None
 
 
 def judge(site: "Site", seen: SiteObservation) -> SiteStatus:
@@ -70,6 +74,8 @@ def judge(site: "Site", seen: SiteObservation) -> SiteStatus:
         *(_active(site, seen, active) if active else ()),
         *(_standby(site, seen, standby) if standby else ()),
         *gaps,
+        *_unprotected(seen, active),
+        *_diverged(seen, active, standby),
         *_disks(seen),
         *_clocks(site, seen),
     ]
@@ -90,6 +96,7 @@ def judge(site: "Site", seen: SiteObservation) -> SiteStatus:
         samples,
         tuple(dict.fromkeys(reasons)),
         seen.unseen(),
+        since.since if (since := _alone(seen, active)) else None,
     )
 
 
@@ -111,9 +118,10 @@ def _records(site: "Site", seen: SiteObservation, highest: Record | None) -> Ite
         yield _("No host shows an epoch record: the site is not provisioned, or no voter could be seen.")
         return
     if highest.witnessed is False:
-        yield _("Epoch %(epoch)s is unwitnessed: the repository has not confirmed it.") % {
-            "epoch": highest.epoch
-        }
+        yield _(
+            "Epoch %(epoch)s is unwitnessed: the repository has not confirmed it. It does so by itself once it and "
+            "%(active)s see each other, or with `lpse-ops protect`; until then keep the old active node without power."
+        ) % {"epoch": highest.epoch, "active": highest.active}
     for name, view in seen.hosts.items():
         if view.state is None:
             continue
@@ -232,6 +240,51 @@ def _gaps(site: "Site", seen: SiteObservation, active: str | None, standby: str 
             "lag": documents.seconds,
             "limit": site.policy.rpo_s,
         }
+
+
+def _alone(seen: SiteObservation, active: str | None) -> Unprotected | None:
+    state = _state(seen, active)
+    return state.unprotected if state else None
+
+
+def _unprotected(seen: SiteObservation, active: str | None) -> Iterator[str]:
+    alone, state = _alone(seen, active), _state(seen, active)
+    if alone is not None and state is not None:
+        yield _("Unprotected since %(time)s (for %(duration)s): %(why)s.") % {
+            "time": time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(alone.since)),
+            "duration": duration(state.time - alone.since),
+            "why": alone.reason or "-",
+        }
+
+
+def duration(seconds: float) -> str:
+    """Given seconds, return them as people say it: ``2 d 3 h``, ``3 h 12 min``, ``4 min 10 s``, ``8 s``."""
+    whole = max(0, int(seconds))
+    parts = [
+        (whole // 86400, _("d")),
+        (whole // 3600 % 24, _("h")),
+        (whole // 60 % 60, _("min")),
+        (whole % 60, _("s")),
+    ]
+    first = next((index for index, (count, _unit) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(
+        f"{count} {unit}" for count, unit in parts[first : first + 2] if count or first == len(parts) - 1
+    )
+
+
+def _diverged(seen: SiteObservation, active: str | None, other: str | None) -> Iterator[str]:
+    """Yield what is seen of a history that only the other node has."""
+    here, there = _state(seen, active), _state(seen, other)
+    if here is None or there is None or here.database is None or there.database is None:
+        return
+    names = {"node": other, "active": active}
+    count = beyond(here.database, there.database)
+    if count:
+        yield _(
+            "%(node)s holds %(bytes)s bytes of log that %(active)s never had; `lpse-ops divergence` lists them."
+        ) % (names | {"bytes": f"{count:,}"})
+    elif there.guard and there.guard.state == "superseded":
+        yield _("%(node)s may hold what %(active)s never had; `lpse-ops divergence` lists it.") % names
 
 
 def _follower_gaps(here: NodeState, follower: Follower | None, standby: str) -> Iterator[str]:

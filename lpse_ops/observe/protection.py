@@ -16,8 +16,11 @@ EVERY_S = 0.5
 
 
 def agrees(found: SiteStatus) -> bool:
-    """Given the meaning of an observation, return whether database and documents of the standby have caught up."""
-    return found.protection == "protected" and found.documents.files == 0
+    """Given the meaning of an observation, return whether database and documents of the standby have caught up.
+
+    The active node itself must know it, too: its clock of being alone has stopped.
+    """
+    return found.protection == "protected" and found.documents.files == 0 and found.unprotected_since is None
 
 
 def await_protection(

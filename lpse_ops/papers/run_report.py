@@ -1,5 +1,6 @@
 """The report of one run: steps with their times, the loss as stated, where the seconds went."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,9 @@ def run_report(events: Sequence[Event]) -> Report:
         "overhead_s": None if serving is None else round(serving - floor, 3),
         "fencing": _fencing(steps),
         "stated_loss": _stated(steps),
+        "witnessed": (plan.facts.get("record") or {}).get("witnessed"),
+        "unwitnessed": plan.choices.get("unwitnessed"),
+        "unprotected_since": _promoted(events),
         "timings": begun.get("timings", {}),
         "costs": _costs(plan, events, begun),
         "supersedes": begun.get("supersedes"),
@@ -73,6 +77,13 @@ def as_text(report: Report) -> str:
         lines.append(_('The death of %(node)s is ATTESTED, NOT PROVEN: %(by)s, "%(words)s".') % fencing)
     elif fencing:
         lines.append(_("The death of %(node)s is proven (%(count)s proofs).") % fencing)
+    if report["witnessed"] is False:
+        lines.append(_("Unwitnessed, without the repository: %(unwitnessed)s") % report)
+    if report["unprotected_since"] is not None:
+        lines.append(
+            _("Unprotected since %(time)s, the promotion; `lpse-ops status` shows whether it still is.")
+            % {"time": time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(report["unprotected_since"]))}
+        )
     loss = report["stated_loss"]
     if loss:
         lines.append(
@@ -167,6 +178,16 @@ def _fencing(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         "count": len(gate.get("proofs", {})),
         "proofs": {name: proof.get("at") for name, proof in gate.get("proofs", {}).items()},
     }
+
+
+def _promoted(events: Sequence[Event]) -> float | None:
+    """Return when the promotion ended for the first time: from then on commits were in one place only. None: never."""
+    times = [
+        float(event["time"])
+        for event in events
+        if event["type"] == "outcome" and event["step"] == "database.promote" and event["status"] in GOOD
+    ]
+    return min(times, default=None)
 
 
 def _stated(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -7,9 +7,10 @@ from typing import Any
 from lpse_ops.i18n import _
 from lpse_ops.observe.facts import NodeState, Record
 from lpse_ops.observe.life import signs_of_life
-from lpse_ops.observe.site import SiteObservation
+from lpse_ops.observe.site import HostView, SiteObservation
 from lpse_ops.site import Site
 
+UNREACHABLE = "UnreachableError"
 PROMOTION_MB = (
     64  # four segments of WAL: the new timeline's first one, the checkpoint, the application's start
 )
@@ -18,13 +19,20 @@ PROMOTION_MB = (
 @dataclass(frozen=True)
 class Choice:
     """A failover that is allowed: from `old` to `new`, and the epoch record that it will write (without its
-    run). `attested`: no program can read the power of `old`; a person vouches for its death.
+    run). `attested`: no program can read the power of `old`; a person vouches for its death. `notes`: what a person
+    should know before saying yes.
     """
 
     old: str
     new: str
     record: dict[str, Any]
     attested: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether the repository will hold the record, too."""
+        return bool(self.record["witnessed"])
 
 
 def highest_record(seen: SiteObservation) -> Record | None:
@@ -34,11 +42,14 @@ def highest_record(seen: SiteObservation) -> Record | None:
 
 
 def choose(
-    site: Site, seen: SiteObservation, to: str | None, *, attested: bool = False
+    site: Site, seen: SiteObservation, to: str | None, *, attested: bool = False, unwitnessed: bool = False
 ) -> tuple[Choice | None, list[str]]:
     """Given a site, what was seen of it, and the wished node (None: the other one), return the choice or
-    all the reasons why not. `attested`: a person vouches for the death of the active node; it counts where its power
-    cannot be read, and only there.
+    all the reasons why not.
+
+    `attested`: a person vouches for the death of the active node; it counts where its power cannot be read, and only
+    there. `unwitnessed`: an operator takes the responsibility for a promotion that the repository does not see; that
+    goes with power that was taken, not with an attestation.
     """
     record = highest_record(seen)
     if record is None:
@@ -48,10 +59,11 @@ def choose(
         ]
     old, new = record.active, to or site.other(record.active)
     reasons = [
-        *_records_agree(site, seen, record, new),
+        *_records_agree(site, seen, record, new, unwitnessed=unwitnessed),
         *_old_is_dead(seen, old, new),
-        *_power_can_be_taken(seen, old, attested=attested),
+        *_power_can_be_taken(seen, old, attested=attested and not unwitnessed),
         *_new_can_serve(site, seen, new),
+        *_same_history(seen, old, new),
     ]
     if reasons:
         return None, reasons
@@ -60,9 +72,12 @@ def choose(
         "system_id": record.system_id,
         "epoch": record.epoch + 1,
         "active": new,
-        "witnessed": True,
+        "witnessed": not unwitnessed,
     }
-    return Choice(old, new, written, attested and not _power_is_read(seen, old)), []
+    by_word = attested and not _power_is_read(seen, old)
+    return Choice(
+        old, new, written, by_word, tuple(_notes(site, seen, old, new, unwitnessed=unwitnessed))
+    ), []
 
 
 def hidden(seen: SiteObservation) -> str | None:
@@ -96,11 +111,20 @@ def _unseen(seen: SiteObservation) -> Iterator[str]:
         yield _("%(what)s could not be seen: %(why)s") % {"what": what, "why": why}
 
 
-def _records_agree(site: Site, seen: SiteObservation, record: Record, new: str) -> Iterator[str]:
+def _records_agree(
+    site: Site, seen: SiteObservation, record: Record, new: str, *, unwitnessed: bool
+) -> Iterator[str]:
     for voter in (site.repository.name, new):
-        state = seen.state(voter)
-        if state is None:
-            yield _("%(host)s could not be seen: %(why)s") % {"host": voter, "why": seen.hosts[voter].error}
+        state, view = seen.state(voter), seen.hosts[voter]
+        if unwitnessed and voter == site.repository.name:
+            yield from _cannot_witness(view)
+        elif state is None:
+            yield _("%(host)s could not be seen: %(why)s") % {"host": voter, "why": view.error}
+            if voter == site.repository.name and view.kind == UNREACHABLE:
+                yield _(
+                    "Without the repository nobody witnesses the new epoch. If it stays away and the power of the old "
+                    'active node can be taken: `lpse-ops failover --unwitnessed "REASON"`; its help says what it costs.'
+                )
         elif state.record is None:
             yield _("%(host)s has no readable epoch record.") % {"host": voter}
         elif (state.record.epoch, state.record.active) != (record.epoch, record.active):
@@ -109,6 +133,17 @@ def _records_agree(site: Site, seen: SiteObservation, record: Record, new: str) 
                 "theirs": state.record.epoch,
                 "epoch": record.epoch,
             }
+
+
+def _cannot_witness(repository: HostView) -> Iterator[str]:
+    """Yield why a promotion needs no exception from its witness."""
+    host = {"host": repository.host}
+    if repository.state is not None:
+        yield _("%(host)s answers: it can witness the new epoch, so leave --unwitnessed out.") % host
+    elif repository.kind != UNREACHABLE:
+        yield _(
+            "%(host)s is not away, it only cannot be asked: %(why)s Mend that instead of --unwitnessed."
+        ) % (host | {"why": repository.error})
 
 
 def _old_is_dead(seen: SiteObservation, old: str, new: str) -> Iterator[str]:
@@ -207,3 +242,52 @@ def _new_can_serve(site: Site, seen: SiteObservation, new: str) -> Iterator[str]
             "zone": state.zone,
             "expected": site.time_zone,
         }
+
+
+def _same_history(seen: SiteObservation, old: str, new: str) -> Iterator[str]:
+    """Yield it if the new node has left the old one's timeline: somebody has promoted it by hand."""
+    state = seen.state(new)
+    database = state.database if state else None
+    known = _timeline_of(seen, old)
+    if database is None or database.timeline is None or known is None or database.timeline <= known:
+        return
+    left = next((step.until for step in database.history if step.timeline == known), None)
+    yield _(
+        "%(node)s was promoted by hand: it is on timeline %(theirs)s since %(place)s, the active node was on %(ours)s. "
+        "What was written on %(old)s after that is not on %(node)s. `lpse-ops divergence` compares them once %(old)s "
+        "answers; `lpse-ops protect --replace %(node)s` makes %(node)s a standby again."
+    ) % {
+        "node": new,
+        "theirs": database.timeline,
+        "place": left or "?",
+        "ours": known,
+        "old": old,
+    }
+
+
+def _timeline_of(seen: SiteObservation, old: str) -> int | None:
+    """Return the timeline on which the active node was seen last, None if nobody knows."""
+    state = seen.state(old)
+    if state and state.database and state.database.timeline:
+        return state.database.timeline
+    samples = [
+        sample
+        for view in seen.hosts.values()
+        if view.state
+        for sample in view.state.samples
+        if sample.ok and sample.active == old and sample.timeline
+    ]
+    return max(samples, key=lambda sample: sample.time).timeline if samples else None
+
+
+def _notes(site: Site, seen: SiteObservation, old: str, new: str, *, unwitnessed: bool) -> Iterator[str]:
+    state = seen.state(new)
+    if state and state.database and state.database.replay_paused:
+        yield _(
+            "Replay on %(node)s is paused. The promotion resumes it: all that %(node)s has received is replayed first."
+        ) % {"node": new}
+    if unwitnessed:
+        yield _(
+            "Unwitnessed: %(repository)s does not learn of the new epoch and would still confirm %(old)s. Until it has "
+            "witnessed, see that %(old)s gets no power (pull its plug)."
+        ) % {"repository": site.repository.name, "old": old}

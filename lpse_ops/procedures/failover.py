@@ -32,6 +32,9 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
     """
     old, new, repository = choice.old, choice.new, site.repository.name
     fencing = site.fencing
+    # The repository first: a record that only the new node knew would be lost with it. Without a witness (an operator's
+    # exception) the run does without the repository altogether.
+    voters = (repository, new) if choice.witnessed else (new,)
     fenced_by = "fence.attest" if choice.attested else "fence.power-off"
     steps = (
         *(
@@ -40,8 +43,8 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
             else _cut(old, fencing.reread_after_s)
         ),
         *_fence(site, old, new, fenced_by),
-        *_decide(old, new, repository, choice.record, fenced_by),
-        *_take_over(new, repository, site.instance.start_timeout_s),
+        *_decide(old, new, voters, choice.record, fenced_by),
+        *_take_over(new, voters, site.instance.start_timeout_s),
     )
     facts = {
         "observed_at": seen.observed_at,
@@ -50,10 +53,11 @@ def build(site: Site, choice: Choice, seen: SiteObservation, options: Mapping[st
         "waits": {"reread_after_s": fencing.reread_after_s, "silent_for_s": fencing.silent_for_s},
         "fencing": "attested" if choice.attested else "proven",
         "record": choice.record,
+        "notes": list(choice.notes),
         "token": max((view.state.token or 0 for view in seen.hosts.values() if view.state), default=0),
     }
     return Plan(
-        "failover", site.name, steps, facts, dict(options), hosts=(new, repository), declared_dead=(old,)
+        "failover", site.name, steps, facts, dict(options), hosts=(new, *voters[:-1]), declared_dead=(old,)
     )
 
 
@@ -198,7 +202,7 @@ def _fence(site: Site, old: str, new: str, fenced_by: str) -> tuple[Step, ...]:
 
 
 def _decide(
-    old: str, new: str, repository: str, record: Mapping[str, Any], fenced_by: str
+    old: str, new: str, voters: tuple[str, ...], record: Mapping[str, Any], fenced_by: str
 ) -> tuple[Step, ...]:
     return (
         Step(
@@ -208,7 +212,7 @@ def _decide(
             "loss.state",
             deadline_s=15,
             observes=("standby",),
-            args={"node": old, "samplers": [repository], "power_off": fenced_by},
+            args={"node": old, "samplers": list(voters[:-1]), "power_off": fenced_by},
             needs=(fenced_by,),
             no_undo=N_("It only looks."),
         ),
@@ -233,17 +237,16 @@ def _decide(
                 changes=("record",),
                 console="echo 'RECORD' | lpse-node epoch write --run RUN --token TOKEN",
                 args={"record": dict(record)},
-                # The repository first: a record that only the new node knew would be lost with it.
-                needs=("loss.confirm",) if host == repository else (f"epoch.{repository}",),
+                needs=("loss.confirm",) if host == voters[0] else (f"epoch.{voters[0]}",),
                 irreversible=True,
                 no_undo=N_("An epoch only rises; another failover raises it again."),
             )
-            for host in (repository, new)
+            for host in voters
         ),
     )
 
 
-def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step, ...]:
+def _take_over(new: str, voters: tuple[str, ...], start_timeout_s: float) -> tuple[Step, ...]:
     return (
         Step(
             "address.claim",
@@ -267,7 +270,7 @@ def _take_over(new: str, repository: str, start_timeout_s: float) -> tuple[Step,
             observes=("records", "standby"),
             changes=("database",),
             console="lpse-node promote --run RUN --token TOKEN",
-            needs=(f"epoch.{repository}", f"epoch.{new}"),
+            needs=tuple(f"epoch.{voter}" for voter in voters),
             irreversible=True,
             no_undo=N_(
                 "A promoted database is on a timeline of its own; the old node is made its standby later."

@@ -1,105 +1,24 @@
 """The return guard on real hosts: who comes back after a power cut, who opens, who does not and says so."""
 
-import contextlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from lpse_ops.lab.lab import Lab
-from lpse_ops.waiting import scaled, wait_until
-
-HELPER = "/usr/local/sbin/lpse-node"
-
-
-def verb(lab: Lab, host: str, *words: str, stdin: str | None = None) -> Any:
-    """Run a verb of lpse-node on a host as root; return its answer. Fail the test if it did not succeed."""
-    done = lab.run(host, [HELPER, *words], input=stdin, timeout=120)
-    assert done.returncode == 0, f"{host}: {words}: {done.returncode} {done.stdout} {done.stderr}"
-    return json.loads(done.stdout)
-
-
-def observe(lab: Lab, host: str) -> Any:
-    """Return what a host says about itself."""
-    return verb(lab, host, "observe")
-
-
-def until(what: str, predicate: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something, at most `seconds`; fail the test with its name."""
-    assert wait_until(predicate, seconds, every=0.5), f"not within {seconds} s: {what}"
-
-
-def guard_is(lab: Lab, host: str, state: str) -> bool:
-    """Whether the guard of a host has come to a state."""
-    return bool(observe(lab, host)["guard"]["state"] == state)
-
-
-def serves(lab: Lab, host: str) -> bool:
-    """Whether a node is open to the public."""
-    seen = observe(lab, host)
-    return bool(seen["proxy"]["open"] and seen["application"]["ready"] and seen["address"]["held"])
-
-
-def unit_of_database(lab: Lab, host: str) -> str:
-    """Return the unit of PostgreSQL on a host."""
-    conf = lab.run(host, ["cat", "/etc/lpse-ops/node.conf"]).stdout
-    return next(line.split("'")[1] for line in conf.splitlines() if line.startswith("PG_UNIT="))
-
-
-def assert_closed(lab: Lab, host: str, why: str) -> None:
-    """Neither systemd nor PostgreSQL's own tools open a closed node, and each says why."""
-    unit = unit_of_database(lab, host)
-    version, cluster = unit.removeprefix("postgresql@").removesuffix(".service").split("-")
-    by_unit = lab.run(host, ["systemctl", "start", unit])
-    assert by_unit.returncode != 0
-    told = lab.run(host, ["journalctl", "--unit", unit, "--lines", "40", "--no-pager"]).stdout
-    assert why in told, told
-    bypassed = lab.run(host, ["pg_ctlcluster", "--skip-systemctl-redirect", version, cluster, "start"])
-    assert bypassed.returncode != 0
-    assert "/run/lpse/open.conf" in bypassed.stdout + bypassed.stderr
-    lab.run(host, ["systemctl", "start", "spse@production.service"])
-    seen = observe(lab, host)
-    assert seen["database"]["running"] is False
-    assert seen["application"]["state"] == "inactive"
-    assert seen["address"]["held"] is False
-    assert seen["proxy"]["open"] is False
-    assert seen["guard"]["open"] is False
-    assert why in seen["guard"]["reason"]
-    assert why in verb(lab, host, "guard", "show")["guard"]["reason"]
-    assert why in lab.run(host, ["cat", "/etc/issue.d/lpse-guard.issue"]).stdout
-
-
-@contextlib.contextmanager
-def locked(lab: Lab, run: str) -> Iterator[list[str]]:
-    """Hold the lock on the repository as a controller does; give the arguments that changing verbs want."""
-    holder = subprocess.Popen(
-        lab.command("repository", [HELPER, "lock", "--run", run, "--holder", "test"]),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert holder.stdout is not None
-    try:
-        yield ["--run", run, "--token", str(json.loads(holder.stdout.readline())["token"])]
-    finally:
-        holder.communicate(timeout=scaled(30))
-
-
-def make_active(lab: Lab, node: str, run: str = "guard-test") -> Any:
-    """Make the standby the active node by the verbs that a failover uses; return what promote answered."""
-    record = observe(lab, node)["record"]
-    new = record | {"epoch": record["epoch"] + 1, "active": node, "run": run, "witnessed": True}
-    with locked(lab, run) as fencing:
-        for voter in (node, "repository"):
-            verb(lab, voter, "epoch", "write", *fencing, stdin=json.dumps(new) + "\n")
-        promoted = verb(lab, node, "promote", *fencing)
-        verb(lab, node, "claim-address", *fencing)
-        verb(lab, node, "application", "start", *fencing, "--timeout", "120")
-        verb(lab, node, "activate", *fencing)
-    return promoted
+from lpse_ops.waiting import scaled
+from tests.lab.guard_bench import (
+    HELPER,
+    assert_closed,
+    guard_is,
+    make_active,
+    observe,
+    serves,
+    unit_of_database,
+    until,
+    verb,
+)
 
 
 def test_the_old_active_node_stays_closed(protected_lab: Lab) -> None:

@@ -177,6 +177,13 @@ FAULTS = (
         ("test_guard.py::test_lock_2_in_the_configuration[node1]",),
     ),
     Fault(
+        "nobody watches the active node",
+        "guard",
+        "systemctl disable --quiet --now lpse-watch.service",
+        "systemctl enable --quiet --now lpse-watch.service",
+        ("test_guard.py::test_the_active_node_is_watched[node1]",),
+    ),
+    Fault(
         "proxy open on the standby",
         "guard",
         "touch /run/lpse/serving",

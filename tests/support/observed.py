@@ -28,6 +28,7 @@ def host(name: str) -> dict[str, Any]:
         },
         "token": 3,
         "guard": None,
+        "unprotected": None,
         "database": None,
         "application": None,
         "documents": None,
@@ -49,6 +50,7 @@ def sample() -> dict[str, Any]:
         "documents": {"count": 7, "rate": 0.5, "newest": {"name": "a.rhs", "time": NOW - 3}},
         "received": {"lsn": "0/3000148", "documents": 7},
         "error": None,
+        "timeline": 1,
     }
 
 
@@ -59,6 +61,8 @@ def _database() -> dict[str, Any]:
         "version": 150008,
         "system_id": "7123",
         "timeline": 1,
+        "history": [],
+        "checkpoint": "0/3000060",
         "lsn": "0/3000148",
         "receive_lsn": None,
         "replay_lsn": None,

@@ -24,7 +24,7 @@ def guard(_order: dict[str, Any]) -> dict[str, Any]:
     facts = {
         "observe": _json_of("observe"),
         "record": _json_of("epoch", "show"),
-        "units": {name: unit(name) for name in ("lpse-guard", "lpse-follow", "lpse-sample")},
+        "units": {name: unit(name) for name in ("lpse-guard", "lpse-watch", "lpse-follow", "lpse-sample")},
         "voter_key": entry("/etc/lpse-ops/voter/id_ed25519"),
         "voters_known": sorted(
             os.path.basename(path)[: -len(".host")]

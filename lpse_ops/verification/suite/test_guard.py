@@ -58,6 +58,12 @@ def test_guard_starts_at_boot(node: Host) -> None:
     assert found == "enabled", find(node, "lpse-guard.service", found, "enabled")
 
 
+def test_the_active_node_is_watched(node: Host) -> None:
+    unit = node.see("guard", "units", "lpse-watch")
+    found = (unit.get("UnitFileState"), unit.get("ActiveState"))
+    assert found == ("enabled", "active"), find(node, "lpse-watch.service", found, "enabled, active")
+
+
 def test_lock_1_on_the_unit(node: Host) -> None:
     unit = node.see("guard", "lock1")
     good = "lpse-node" in unit.get("ExecStartPre", "") and "guard require" in unit.get("ExecStartPre", "")

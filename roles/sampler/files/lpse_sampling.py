@@ -2,8 +2,8 @@
 statement.
 
 One line of JSON a sample, on disk before the next one is taken: ``{"time", "ok": true, "active", "lsn",
-"wal_rate", "documents": {"count", "rate", "newest"}, "received": {"lsn", "documents"}}`` or ``{"time", "ok":
-false, "error"}``. Rates are per second over the last 30 s.
+"wal_rate", "documents": {"count", "rate", "newest"}, "received": {"lsn", "documents"},
+"timeline"}`` or ``{"time", "ok": false, "error"}``. Rates are per second over the last 30 s.
 """
 
 import json
@@ -29,7 +29,8 @@ GOOD_KEPT = (
 
 POSITION = """
 select pg_current_wal_lsn()::text,
-       (select max(flush_lsn)::text from pg_stat_replication where application_name <> 'documents')
+       (select max(flush_lsn)::text from pg_stat_replication where application_name <> 'documents'),
+       ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int::text
 """
 
 
@@ -138,7 +139,7 @@ class Sampler:
             at = time.time()  # before anything is counted: what comes while we count is of after the sample
             link.send(self._stat)
             documents = link.line(60.0)
-        ((position, flushed),) = self._database.query(POSITION)
+        ((position, flushed, timeline),) = self._database.query(POSITION)
         if position is None:
             raise ValueError("no position in the log")
         active = self._names.get(address, address)
@@ -152,6 +153,7 @@ class Sampler:
             "documents": {"count": documents["count"], "rate": rate, "newest": documents["newest"]},
             "received": {"lsn": flushed, "documents": self._received()},
             "error": None,
+            "timeline": int(timeline or 0),
         }
 
 

@@ -28,7 +28,7 @@ class FakeDatabase:
 
     def query(self, sql: str) -> list[tuple[str | None, ...]]:
         assert "pg_current_wal_lsn" in sql
-        return [(lsn_text(self.position), None)]
+        return [(lsn_text(self.position), None, "2")]
 
     def close(self) -> None:
         return
@@ -40,7 +40,7 @@ def test_a_sample_is_what_the_controller_reads(pair: Pair, monkeypatch: pytest.M
     sampler = Sampler("host=x", {"198.51.100.11": "node1"}, lambda _: pair.link, received=lambda: 5)
     sample = read(Sample, json.loads(json.dumps(sampler.sample())), "node2")
     assert sample.ok
-    assert (sample.active, str(sample.lsn)) == ("node1", "0/3000000")
+    assert (sample.active, str(sample.lsn), sample.timeline) == ("node1", "0/3000000", 2)
     assert sample.documents is not None
     assert sample.documents.count == 1
     assert sample.received is not None

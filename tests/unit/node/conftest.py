@@ -124,7 +124,7 @@ class Helper:
 
     def peer(self, address: str, record: dict[str, Any] | None, /, **other: Any) -> None:
         """Let the voter at an address answer with a record; keywords replace parts of its answer."""
-        name = {"198.51.100.12": "node2", "198.51.100.30": "repository"}[address]
+        name = {"198.51.100.11": "node1", "198.51.100.12": "node2", "198.51.100.30": "repository"}[address]
         answer = {
             "nonce": "NONCE",
             "site": "lab",

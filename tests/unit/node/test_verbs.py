@@ -280,6 +280,7 @@ def test_observe_has_every_key_when_nothing_runs(node: Helper) -> None:
             "record",
             "token",
             "guard",
+            "unprotected",
         ),
         *("database", "application", "documents", "address", "proxy", "samples"),
     }

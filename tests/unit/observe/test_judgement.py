@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from lpse_ops.observe.facts import NodeState
-from lpse_ops.observe.judgement import SiteStatus, judge
+from lpse_ops.observe.judgement import SiteStatus, duration, judge
 from lpse_ops.observe.power import Power, PowerReading
 from lpse_ops.observe.protection import agrees
 from lpse_ops.observe.site import HostView, SiteObservation
@@ -147,3 +147,55 @@ def test_a_site_nobody_can_see_is_unknown() -> None:
     assert found.active is None
     assert found.protection == "unknown"
     assert len(found.unseen) == 3
+
+
+ALONE = {"since": NOW - 3 * 3600 - 12 * 60, "reason": "no standby streams"}
+
+
+def test_the_clock_of_being_alone_is_told() -> None:
+    found = meaning(bent("node1", "unprotected", ALONE))
+    assert found.unprotected_since == ALONE["since"]
+    assert any("for 3 h 12 min" in reason and "no standby streams" in reason for reason in found.reasons)
+    assert not agrees(found)
+    # What a node knows that is not the active one does not count.
+    assert meaning(bent("node2", "unprotected", ALONE)).unprotected_since is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "0 s"), (8.9, "8 s"), (60, "1 min"), (250, "4 min 10 s"), (3605, "1 h"), (97200, "1 d 3 h")],
+)
+def test_durations_as_people_say_them(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def after_failover(**old: Any) -> SiteStatus:
+    """node2 is active on timeline 2; node1 came back with its old data."""
+    record = host("node1")["record"] | {"epoch": 2, "active": "node2"}
+    new = bent("node2", "record", record)
+    new["database"] |= {
+        "in_recovery": False,
+        "timeline": 2,
+        "history": [{"timeline": 1, "until": "0/3000000"}],
+        "receiver": None,
+    }
+    back = host("node1")
+    back["guard"] = {"state": "superseded", "open": False, "reason": "this node was active in epoch 1"}
+    back["database"] |= {"running": False, "in_recovery": None, "lsn": None, "checkpoint": "0/2000000"} | old
+    return meaning(back, new, bent("repository", "record", record))
+
+
+def test_what_only_the_old_node_holds_is_pointed_out() -> None:
+    assert any(
+        "96 bytes of log that node2 never had" in r for r in after_failover(checkpoint="0/3000060").reasons
+    )
+    unsure = after_failover()
+    assert any("node1 may hold what node2 never had" in reason for reason in unsure.reasons)
+    assert not any("never had" in reason for reason in meaning().reasons)
+
+
+def test_an_unwitnessed_epoch_wants_a_person() -> None:
+    found = meaning(
+        *(bent(name, "record", host(name)["record"] | {"witnessed": False}) for name in ("node1", "node2"))
+    )
+    assert any("Epoch 1 is unwitnessed" in reason for reason in found.reasons)

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034
 
 ANSWERED=
-OPT_RUN='' OPT_TOKEN='' OPT_HOLDER='' OPT_ACTIVE='' OPT_SYSTEM='' OPT_REASON='' OPT_TIMEOUT='' OPT_FOR='' OPT_ABOVE=''
+OPT_RUN='' OPT_TOKEN='' OPT_HOLDER='' OPT_ACTIVE='' OPT_SYSTEM='' OPT_REASON='' OPT_TIMEOUT='' OPT_FOR='' OPT_ABOVE='' OPT_FROM='' OPT_UNTIL='' OPT_TIMELINE=''
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -98,6 +98,9 @@ options() {
     system-id) is_number "$2" 20 && OPT_SYSTEM=$2 ;;
     timeout) is_number "$2" 4 && OPT_TIMEOUT=$2 ;;
     for) is_seconds "$2" && OPT_FOR=$2 ;;
+    from) is_lsn "$2" && OPT_FROM=$2 ;;
+    until) is_lsn "$2" && OPT_UNTIL=$2 ;;
+    timeline) is_number "$2" 9 && OPT_TIMELINE=$2 ;;
     esac || usage "$VERB: --$name: this value is not allowed: $2"
     shift 2
   done
@@ -131,6 +134,17 @@ is_seconds() {
   '' | *[!0-9.]* | *.*.* | .* | *.) return 1 ;;
   esac
   [ ${#1} -le 6 ]
+}
+
+# A place in PostgreSQL's log.
+is_lsn() {
+  case $1 in
+  */*/* | /* | */) return 1 ;;
+  */*) ;;
+  *) return 1 ;;
+  esac
+  case $1 in *[!0-9A-F/]*) return 1 ;; esac
+  [ ${#1} -le 17 ]
 }
 
 is_text() {

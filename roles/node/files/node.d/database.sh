@@ -22,21 +22,33 @@ is_standby_data() { [ -n "$PG_DATA" ] && [ -e "$ROOT$PG_DATA/standby.signal" ]; 
 
 has_data() { [ -n "$PG_DATA" ] && [ -e "$ROOT$PG_DATA/PG_VERSION" ]; }
 
-# Set DATA_SYSTEM and DATA_TIMELINE from the control file, empty when there is none.
+# Set DATA_SYSTEM, DATA_TIMELINE and DATA_CHECKPOINT from the control file, empty when there is none.
 read_control() {
   local line
-  DATA_SYSTEM='' DATA_TIMELINE=''
+  DATA_SYSTEM='' DATA_TIMELINE='' DATA_CHECKPOINT=''
   has_data || return 0
   while IFS= read -r line; do
     case $line in
     "Database system identifier:"*) DATA_SYSTEM=${line##* } ;;
     "Latest checkpoint's TimeLineID:"*) DATA_TIMELINE=${line##* } ;;
+    "Latest checkpoint location:"*) DATA_CHECKPOINT=${line##* } ;;
     esac
   done <<END
 $("$ROOT/usr/lib/postgresql/$PG_VERSION/bin/pg_controldata" -D "$ROOT$PG_DATA" 2>/dev/null || true)
 END
   is_number "$DATA_SYSTEM" 20 || DATA_SYSTEM=
   is_number "$DATA_TIMELINE" || DATA_TIMELINE=
+  is_lsn "$DATA_CHECKPOINT" || DATA_CHECKPOINT=
+}
+
+# Given a timeline, print as JSON where each of its ancestors was left, the oldest first: what PostgreSQL keeps beside its log.
+timeline_history() {
+  local file
+  file=$ROOT$PG_DATA/pg_wal/$(printf '%08X' "$1").history
+  printf '['
+  [ ! -r "$file" ] || awk -F '\t' '
+    $1 ~ /^[0-9]+$/ && $2 ~ /^[0-9A-F]+\/[0-9A-F]+$/ { printf "%s{\"timeline\":%d,\"until\":\"%s\"}", (n++ ? "," : ""), $1, $2 }' "$file"
+  printf ']'
 }
 
 # Whether this host could take a write at this moment: the voters tell each other.

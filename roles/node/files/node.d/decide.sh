@@ -7,10 +7,10 @@
 #   $1 name of this node     $2 its record: none, bad, ok     $3 epoch of it     $4 active node in it
 #   $5 system id in it       $6 its data is a standby's: yes/no                  $7 epoch an operator released, or empty
 #   $8 system id of its data
-#   $9 the voters' answers, one a line: NAME STATUS EPOCH ACTIVE SYSTEM WRITES
+#   $9 the voters' answers, one a line: NAME STATUS EPOCH ACTIVE SYSTEM WRITES ...
 decide() {
   local me="$1" own="$2" epoch="$3" active="$4" system="${5:--}" standby="$6" released="$7" data="$8"
-  local name status e a s writes confirmed='' contra='' over=''
+  local name status e a s writes rest confirmed='' contra='' over=''
   STATE=holding FINAL=no REASON=''
   case $own in
   none) verdict none yes "this host has no epoch record: it was never given a part (lpse-ops provision or protect does)" && return 0 ;;
@@ -28,7 +28,7 @@ decide() {
     verdict standby yes "epoch $epoch names this node active, but its promotion was not finished: it follows, read-only; resume the run"
     return 0
   fi
-  while read -r name status e a s writes; do
+  while read -r name status e a s writes rest; do
     [ -n "$name" ] || continue
     if [ "$writes" = true ]; then contra="$contra; $name is open for writes"; fi
     [ "$status" = answer ] || continue

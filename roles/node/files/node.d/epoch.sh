@@ -123,6 +123,8 @@ epoch_adopt() {
   IFS='' read -r line <"$SCRATCH/$best.answer" || true
   parse_record "$line" record. || fail "the answer of $best changed while it was read"
   keep_new
+  # Who keeps the record beside the nodes is its witness; others learn of that from whoever knows.
+  if [ "$ROLE" = repository ] || witnessed_elsewhere; then NEW_WITNESSED=true; fi
   load_record
   refuse_unless_forward
   if [ "$NEW_ACTIVE" != "$NODE" ]; then
@@ -131,6 +133,17 @@ epoch_adopt() {
       refuse "this node was active in epoch $REC_EPOCH and its data is still in place ($PG_DATA): lpse-ops protect --replace $NODE moves it aside first"
   fi
   settle
+}
+
+# Whether one of the voters that were asked shows the record in NEW_* as witnessed. REC_* are overwritten.
+witnessed_elsewhere() {
+  local name line
+  for name in $(printf '%s' "$VOTES" | awk -v epoch="$NEW_EPOCH" '$2 == "answer" && $3 == epoch + 0 { print $1 }'); do
+    IFS='' read -r line <"$SCRATCH/$name.answer" || true
+    parse_record "$line" record. || continue
+    [ "$REC_ACTIVE:$REC_RUN:$REC_WITNESSED" != "$NEW_ACTIVE:$NEW_RUN:true" ] || return 0
+  done
+  return 1
 }
 
 WHOLE="${WHOLE-} epoch"

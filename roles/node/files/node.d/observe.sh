@@ -5,8 +5,11 @@
 database_query="SELECT json_build_object(
  'running', true, 'in_recovery', r, 'version', current_setting('server_version_num')::int,
  'system_id', (SELECT system_identifier::text FROM pg_control_system()),
- 'timeline', CASE WHEN r THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))
-   ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END,
+ 'timeline', t,
+ 'history', (SELECT coalesce(json_agg(json_build_object('timeline', p[1]::int, 'until', p[2]) ORDER BY p[1]::int), '[]')
+   FROM regexp_matches(pg_read_file('pg_wal/' || upper(lpad(to_hex(t), 8, '0')) || '.history', 0, 100000, true),
+     '^(\d+)\t([0-9A-F]+/[0-9A-F]+)', 'gn') AS p),
+ 'checkpoint', (SELECT checkpoint_lsn FROM pg_control_checkpoint()),
  'lsn', CASE WHEN NOT r THEN pg_current_wal_lsn() END,
  'receive_lsn', CASE WHEN r THEN pg_last_wal_receive_lsn() END,
  'replay_lsn', CASE WHEN r THEN pg_last_wal_replay_lsn() END,
@@ -18,11 +21,13 @@ database_query="SELECT json_build_object(
  'standbys', (SELECT coalesce(json_agg(json_build_object('name', application_name, 'state', state, 'sync_state', sync_state,
    'flush_lsn', flush_lsn, 'lag_bytes', pg_wal_lsn_diff(CASE WHEN r THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, flush_lsn)::bigint)
    ORDER BY application_name), '[]') FROM pg_stat_replication))
- FROM (SELECT pg_is_in_recovery() AS r) AS here"
+ FROM (SELECT r, CASE WHEN r THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint()))
+   ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END AS t
+   FROM (SELECT pg_is_in_recovery() AS r) AS state) AS here"
 
 observe() {
   options "" "$@"
-  say "{\"version\":$(jstr "$VERSION"),\"node\":\"$NODE\",\"site\":\"$SITE\",\"time\":$(now),$(observe_host),\"record\":$(observe_record),\"token\":$(observe_token),\"guard\":$(observe_guard),\"database\":$(observe_database),$(observe_service),\"samples\":[$(recent_samples | awk -v mode=list -f "$LIB/json.awk")]}"
+  say "{\"version\":$(jstr "$VERSION"),\"node\":\"$NODE\",\"site\":\"$SITE\",\"time\":$(now),$(observe_host),\"record\":$(observe_record),\"token\":$(observe_token),\"guard\":$(observe_guard),\"unprotected\":$(observe_unprotected),\"database\":$(observe_database),$(observe_service),\"samples\":[$(recent_samples | awk -v mode=list -f "$LIB/json.awk")]}"
 }
 
 # The last 30 good samples, however long ago they were taken, and the first failures after them: what a loss statement
@@ -84,6 +89,15 @@ observe_guard() {
   fi
 }
 
+# Since when this node, which takes the writes, is the only one that has them; null: it is not, or does not know.
+observe_unprotected() {
+  if [ "$ROLE" = node ] && writes_now && awk -v mode=flat -f "$LIB/json.awk" "$VAR/unprotected.json" >/dev/null 2>&1; then
+    head -n 1 "$VAR/unprotected.json"
+  else
+    printf null
+  fi
+}
+
 observe_database() {
   local answer
   if [ "$ROLE" != node ] || ! [ -x "$ROOT/usr/lib/postgresql/$PG_VERSION/bin/psql" ]; then
@@ -92,8 +106,9 @@ observe_database() {
     printf '%s' "$answer" | tr '\n' ' '
   else
     read_control
-    printf '{"running":%s,"in_recovery":null,"version":null,"system_id":%s,"timeline":%s,"lsn":null,"receive_lsn":null,"replay_lsn":null,"replay_paused":null,"receiver":null,"received_at":null,"last_commit":null,"standbys":[]}' \
-      "$(database_runs && echo true || echo false)" "$(jnull "$DATA_SYSTEM")" "${DATA_TIMELINE:-null}"
+    printf '{"running":%s,"in_recovery":null,"version":null,"system_id":%s,"timeline":%s,"history":%s,"checkpoint":%s,"lsn":null,"receive_lsn":null,"replay_lsn":null,"replay_paused":null,"receiver":null,"received_at":null,"last_commit":null,"standbys":[]}' \
+      "$(database_runs && echo true || echo false)" "$(jnull "$DATA_SYSTEM")" "${DATA_TIMELINE:-null}" \
+      "$([ -n "$DATA_TIMELINE" ] && timeline_history "$DATA_TIMELINE" || printf '[]')" "$(jnull "$DATA_CHECKPOINT")"
   fi
 }
 
