@@ -123,6 +123,8 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
             faults.append(f"the service acknowledges nothing afterwards: {ledger.failures}")
     events = _history(lab, row)
     if not faults:
+        # An unwitnessed epoch reaches the repository a moment later.
+        wait_until(lambda: served_by(lab, scenario.new) == [], 30, every=0.5)
         faults += [f"not served: {what}" for what in served_by(lab, scenario.new)]
         faults += invariants.one_writer(prober.writes, scenario.old, proven_at(events))
         faults += invariants.loss_as_stated(lab, invariants.stated(events), book, prober, scenario.new)
@@ -140,7 +142,7 @@ def _command_and_resume(lab: Lab, scenario: Scenario, row: Row) -> None:
     if not killed(dead):
         row.violations.append(f"not killed, but ended with {dead.returncode}: {dead.stdout[-500:]}")
         return
-    where, words = ({}, []) if row.controller == CONTROLLERS[0] else (SECOND, ["--from", "repository"])
+    where, words = ({}, []) if row.controller == CONTROLLERS[0] else (SECOND, ["--from", scenario.copy_on])
     done = lpse_ops(lab, "resume", *words, "--yes", **where)
     if done.returncode != 5:
         row.violations.append(

@@ -17,7 +17,8 @@ class Scenario:
     """One kind of plan: any of the `causes` leads to it on a protected lab site (node1 active), `words` is the command.
 
     `variant` is the number of the plan among the procedure's samples (tests/support/plans.py). `old` is the node that
-    must not write after its death is proven, `new` the one that serves in the end.
+    must not write after its death is proven, `new` the one that serves in the end, `copy_on` a host that another
+    controller takes the journal from.
     """
 
     name: str
@@ -27,6 +28,14 @@ class Scenario:
     variant: int = 0
     old: str = "node1"
     new: str = "node2"
+    copy_on: str = "repository"
+
+
+def _no_repository(lab: Lab) -> None:
+    """The controllers do not reach the repository; the nodes do, so it witnesses the new epoch by itself later."""
+    lab.power_cut("node1")
+    lab.partition("repository", "controller")
+    lab.partition("repository", "controller2")
 
 
 def _power_feed_gone(lab: Lab) -> None:
@@ -48,5 +57,13 @@ SCENARIOS = (
         ("failover", "--attest", "sweep: the plug was pulled"),
         {"power feed gone": _power_feed_gone},
         variant=1,
+    ),
+    Scenario(
+        "unwitnessed failover",
+        "failover",
+        ("failover", "--unwitnessed", "sweep: the repository is gone"),
+        {"power cut, no repository": _no_repository},
+        variant=2,
+        copy_on="node2",
     ),
 )

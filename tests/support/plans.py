@@ -23,6 +23,12 @@ def _failover(site: Site) -> list[Plan]:
     return [
         failover.build(site, Choice("node1", "node2", dict(RECORD)), seen, {}),
         failover.build(site, Choice("node1", "node2", dict(RECORD), attested=True), seen, {"attest": word}),
+        failover.build(
+            site,
+            Choice("node1", "node2", RECORD | {"witnessed": False}),
+            seen,
+            {"unwitnessed": "it burnt, too"},
+        ),
     ]
 
 
