@@ -23,7 +23,7 @@ _DECIDE = "tests/unit/node/test_decide.py::"
 _VERBS = "tests/unit/node/test_verbs.py::"
 _DOOR = "tests/unit/node/test_door.py::"
 _ANCHORING = "tests/unit/engine/test_anchoring.py::"
-_RESUMPTION = "tests/unit/engine/test_resumption.py::"
+_PRECONDITIONS = "tests/unit/engine/test_preconditions.py::"
 _CONFIRM = "tests/unit/cli/test_confirm_loss.py::"
 _FENCING = "tests/unit/actions/test_fencing.py::"
 _SILENCE = "tests/unit/actions/test_silence.py::"
@@ -113,8 +113,8 @@ _FENCE = (
         "silence-arp",
         "Who answers on the wire lives",
         "lpse_ops/actions/silence.py",
-        """    if reply.get("answered") is not False:\n""",
-        """    if "answered" not in reply:\n""",
+        """    if reply.get("answered") is not False and not (\n""",
+        """    if "answered" not in reply and not (\n""",
         (_SILENCE + "test_arp_from_the_standby",),
     ),
     Mutant(
@@ -208,8 +208,8 @@ _RECORD = (
         "journal-cut",
         "A journal whose end was cut off is found by its copies",
         "lpse_ops/engine/anchoring.py",
-        """            if how == "cut":\n""",
-        """            if how == "cut" and not theirs:\n""",
+        """        if how == "cut":\n""",
+        """        if how == "cut" and not theirs:\n""",
         (_ANCHORING + "test_a_cut_tail_is_found",),
     ),
     Mutant(
@@ -437,8 +437,8 @@ _RESUME = (
         "proof-again",
         "A resume observes the proofs again",
         "lpse_ops/engine/resumption.py",
-        "                self._prove_again(step)\n",
-        "                pass\n",
+        " and not self._proven_again(step):\n",
+        " and step.id not in status:\n",
         (_RUNNER + "test_a_lost_proof_supersedes_the_run",),
     ),
     Mutant(
@@ -447,7 +447,7 @@ _RESUME = (
         "lpse_ops/engine/resumption.py",
         "        if overtaken := preconditions.overtaken(",
         "        if [] and preconditions.overtaken(",
-        (_RESUMPTION + "test_an_overtaken_run_is_superseded",),
+        (_PRECONDITIONS + "test_an_overtaken_run_is_superseded",),
     ),
     Mutant(
         "preconditions",
@@ -455,7 +455,7 @@ _RESUME = (
         "lpse_ops/engine/resumption.py",
         "        if reasons:\n            self._lost(",
         "        if not reasons and reasons:\n            self._lost(",
-        (_RESUMPTION + "test_a_standby_that_was_promoted_by_hand_supersedes_the_run",),
+        (_PRECONDITIONS + "test_a_standby_that_was_promoted_by_hand_supersedes_the_run",),
     ),
 )
 
