@@ -21,6 +21,8 @@ _NODE = "roles/node/files/node.d/"
 _EPOCH = "tests/unit/node/test_epoch.py::"
 _DECIDE = "tests/unit/node/test_decide.py::"
 _VERBS = "tests/unit/node/test_verbs.py::"
+_WATCH = "tests/unit/node/test_watch.py::"
+_CHOICE = "tests/unit/procedures/test_choice.py::"
 _DOOR = "tests/unit/node/test_door.py::"
 _ANCHORING = "tests/unit/engine/test_anchoring.py::"
 _PRECONDITIONS = "tests/unit/engine/test_preconditions.py::"
@@ -347,6 +349,46 @@ _EPOCHS = (
         "    nonce:s:* |",
         (_EPOCH + "test_an_answer_that_does_not_fit_the_question_does_not_count",),
     ),
+    Mutant(
+        "watch",
+        "A node at work that hears of a higher epoch decides again whether it may be open",
+        _NODE + "watch.sh",
+        "    systemctl restart --no-block lpse-guard.service >/dev/null 2>&1 || true\n",
+        "    :\n",
+        (_WATCH + "test_a_higher_epoch_makes_the_guard_decide_again",),
+    ),
+    Mutant(
+        "repository-hears",
+        "A repository that was away asks the others before it confirms anybody",
+        _NODE + "voters.sh",
+        """  [ "$ROLE" != repository ] || hear_others\n""",
+        "",
+        (_WATCH + "test_the_repository_vouches_for_what_the_others_know",),
+    ),
+    Mutant(
+        "repository-empty",
+        "A repository without a record does not confirm a node with that node's own word",
+        _NODE + "voters.sh",
+        """  [ "$REC_STATE" = ok ] || return 0\n  ASK_S=""",
+        "  ASK_S=",
+        (_WATCH + "test_a_repository_without_a_record_confirms_nobody_with_his_own_word",),
+    ),
+    Mutant(
+        "unwitnessed",
+        "Without a witness the power must have been taken: a person's word is not enough",
+        "lpse_ops/procedures/choice.py",
+        "attested=attested and not unwitnessed)",
+        "attested=attested)",
+        (_CHOICE + "test_without_a_witness_a_word_about_the_old_node_is_not_enough",),
+    ),
+    Mutant(
+        "same-history",
+        "A standby that was promoted by hand does not take over",
+        "lpse_ops/procedures/choice.py",
+        "        *_same_history(seen, old, new),\n",
+        "",
+        (_CHOICE + "test_a_standby_promoted_by_hand_is_refused",),
+    ),
 )
 
 _DOORS = (
@@ -418,8 +460,8 @@ _LOSS = (
         "loss-first",
         "Nothing is written in the dead node's name before the loss was confirmed",
         "lpse_ops/procedures/failover.py",
-        """needs=("loss.confirm",) if host == repository""",
-        """needs=("fence.gate",) if host == repository""",
+        """needs=("loss.confirm",) if host == voters[0]""",
+        """needs=("fence.gate",) if host == voters[0]""",
         (_FAILOVER + "test_nothing_acts_in_the_name_of_the_dead_before_every_proof",),
     ),
     Mutant(
