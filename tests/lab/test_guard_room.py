@@ -22,7 +22,7 @@ def test_after_a_normal_state(protected_lab: Lab) -> None:
         dark(lab)
         on: set[str] = set()
         for host in order:
-            lab.power_on(host)
+            lab.power_on(host, wait=False)
             on.add(host)
             if "node1" in on and len(on) > 1:
                 until(f"{order}: node1 serves after {host}", lambda: serves(lab, "node1"), 120)
@@ -44,7 +44,7 @@ def test_after_a_failover(protected_lab: Lab) -> None:
         dark(lab)
         on: set[str] = set()
         for host in order:
-            lab.power_on(host)
+            lab.power_on(host, wait=False)
             on.add(host)
             if "node1" in on and len(on) > 1:
                 until(f"{order}: node1 superseded after {host}", lambda: guard_is(lab, "node1", "superseded"))

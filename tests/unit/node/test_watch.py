@@ -121,6 +121,13 @@ def test_documents_that_fall_behind_start_the_clock_too(active: Active) -> None:
     assert active.clock["reason"] == "the documents of node2 do not agree"
 
 
+def test_a_clock_that_cannot_be_read_is_started_anew(active: Active) -> None:
+    (active.node.var / "unprotected.json").write_text('{"since":')
+    assert active.clock is None
+    active.looks(1)
+    assert active.clock["reason"] == "no standby streams"
+
+
 def test_a_database_that_does_not_answer_says_nothing(active: Active) -> None:
     (active.node.root / "answer").unlink()
     active.looks(3)
@@ -240,6 +247,9 @@ def documents(node: Helper, **changes: Any) -> None:
     [
         ({}, True),
         ({"behind": 1}, False),
+        ({"behind": 1, "lag_s": 0.4}, True),  # it is just coming in
+        ({"behind": 1, "lag_s": 60.0}, False),
+        ({"behind": 1, "lag_s": None}, False),
         ({"state": "waiting"}, False),
         ({"error": "no answer in time"}, False),
         ({"last_pass": 1_700_000_000.0}, False),

@@ -5,7 +5,7 @@ fork() {
   local folder code=0 seen error=
   options "from until timeline" "$@"
   [ -n "$OPT_FROM" ] && [ -n "$OPT_TIMELINE" ] || usage "fork needs --from LSN and --timeline N"
-  [ "$ROLE" = node ] && has_data || refuse "there is no database here"
+  { [ "$ROLE" = node ] && has_data; } || refuse "there is no database here"
   folder=$ROOT$PG_DATA/pg_wal
   scratch
   # Its own end is where a record no longer fits: pg_waldump calls that an error.

@@ -91,7 +91,7 @@ observe_guard() {
 
 # Since when this node, which takes the writes, is the only one that has them; null: it is not, or does not know.
 observe_unprotected() {
-  if [ "$ROLE" = node ] && writes_now && awk -v mode=flat -f "$LIB/json.awk" "$VAR/unprotected.json" >/dev/null 2>&1; then
+  if [ "$ROLE" = node ] && writes_now && clock_runs; then
     head -n 1 "$VAR/unprotected.json"
   else
     printf null

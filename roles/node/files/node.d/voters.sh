@@ -34,14 +34,18 @@ hear_others() {
   [ -z "$higher" ] || "$0" epoch adopt >/dev/null 2>&1 || true
 }
 
-# Whether this standby has all documents of the active node, by its follower's last pass, which is of now.
+# Whether this standby has all documents of the active node but those that are just coming in, by its follower's last
+# pass, which is of now.
 follows() {
   local time
   is_standby_data && database_runs || return 1
   time=$(now)
   awk -v mode=flat -f "$LIB/json.awk" "$RUN/documents.json" 2>/dev/null | awk -F '\t' -v now="$time" -v fresh="$FRESH_S" '
     { seen[$1] = $3 }
-    END { exit !(seen["state"] == "following" && seen["behind"] == "0" && seen["error"] == "null" && now - seen["last_pass"] < fresh) }'
+    END {
+      complete = seen["behind"] == "0" || (seen["lag_s"] ~ /^[0-9]/ && seen["lag_s"] + 0 < fresh)
+      exit !(seen["state"] == "following" && complete && seen["error"] == "null" && now - seen["last_pass"] < fresh)
+    }'
 }
 
 # Given a voter's name and address, print its raw answer. Nothing of root's own SSH settings is used.

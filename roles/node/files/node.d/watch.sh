@@ -59,9 +59,11 @@ streaming_peer() {
 # When this node was last seen protected; now, if it never was.
 protected_until() { stat -c %Y "$VAR/protected" 2>/dev/null || now; }
 
+clock_runs() { awk -v mode=flat -f "$LIB/json.awk" "$VAR/unprotected.json" >/dev/null 2>&1; }
+
 # Given since when and why: start the clock, unless it runs.
 note_unprotected() {
-  [ -e "$VAR/unprotected.json" ] || store "$VAR/unprotected.json" "{\"since\":$1,\"reason\":$(jstr "$2")}"
+  clock_runs || store "$VAR/unprotected.json" "{\"since\":$1,\"reason\":$(jstr "$2")}"
 }
 
 # No standby follows: it may have been made active in this node's place, by people who took this node for dead. Then the
