@@ -72,7 +72,8 @@ class SiteLock:
                 break
             except LockHeld as held:
                 channel.close()
-                if held.run != run or time.monotonic() > deadline:
+                # No name: its holder is about to let go.
+                if held.run not in (run, None) or time.monotonic() > deadline:
                     raise
                 time.sleep(_EVERY_S)
             except BaseException:

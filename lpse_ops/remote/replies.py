@@ -42,9 +42,9 @@ def error_for(host: str, verb: str, exit_code: int, stdout: str, stderr: str) ->
         return Refused(_("%(host)s refuses '%(verb)s'.") % at, reasons=reasons)
     if exit_code == 6:
         holder = {
-            "holder": data.get("holder", "?"),
-            "run": data.get("run", "?"),
-            "since": data.get("since", "?"),
+            "holder": data.get("holder") or "?",
+            "run": data.get("run") or "?",
+            "since": data.get("since") or "?",
         }
         held = LockHeld(
             _("Another run holds the lock on %(host)s: %(holder)s, run %(run)s, since %(since)s.")

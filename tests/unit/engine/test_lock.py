@@ -34,6 +34,13 @@ def test_the_dead_connection_of_the_same_run_is_waited_for(monkeypatch: pytest.M
     assert SiteLock(fleet, ["repository"], "run-1").token == 3
 
 
+def test_a_holder_that_is_just_letting_go_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_EVERY_S", 0.01)
+    nameless = error_for("repository", "lock", 6, '{"holder":null,"run":null,"since":null}', "")
+    fleet = FakeFleet().script("repository", "lock", nameless, {"token": 3})
+    assert SiteLock(fleet, ["repository"], "run-1").token == 3
+
+
 def test_a_run_that_goes_on_elsewhere_keeps_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "_EVERY_S", 0.01)
     monkeypatch.setattr(lock, "_VANISHED_S", 0.05)

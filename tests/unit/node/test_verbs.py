@@ -165,6 +165,15 @@ def test_a_lock_is_taken_with_a_reason_and_the_old_run_can_do_nothing_more(node:
     assert end(second) == 0
 
 
+def test_a_holder_without_a_name_is_told_as_one(node: Helper) -> None:
+    first = node.popen("lock", "--run", "r1", "--holder", "Sari")
+    line_of(first)
+    (node.run_folder / "lock.json").unlink()
+    taken = node("lock", "--run", "r2", "--holder", "Budi")
+    assert (taken.code, taken.json) == (6, {"holder": None, "run": None, "since": None})
+    assert end(first) == 0
+
+
 def test_only_the_holder_of_the_lock_is_ended(node: Helper) -> None:
     """A number in a file may by now be another process's."""
     bystander = node.popen("journal-append", "--run", "r9")

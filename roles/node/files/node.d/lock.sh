@@ -27,12 +27,11 @@ hold_lock() {
   rm -f "$RUN/lock.json" "$RUN/lock.pid"
 }
 
+# A holder that ends at this moment takes its name along before it lets go.
 lock_holder() {
-  if [ -s "$RUN/lock.json" ]; then
-    cat "$RUN/lock.json"
-  else
-    echo '{"holder":null,"run":null,"since":null}'
-  fi
+  local line=
+  IFS='' read -r line 2>/dev/null <"$RUN/lock.json" || true
+  printf '%s\n' "${line:-{\"holder\":null,\"run\":null,\"since\":null\}}"
 }
 
 # The order matters: commands of the old run that are under way are waited for, later ones are refused by their token,
