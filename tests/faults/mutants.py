@@ -27,7 +27,8 @@ import jinja2
 import yaml
 
 from lpse_ops.waiting import scaled
-from tests.faults.protections import PROTECTIONS, Mutant
+from tests.faults.mutant import Mutant
+from tests.faults.protections import PROTECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "mutants.json"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults import mutants
+from tests.faults.mutant import Mutant
 from tests.faults.mutants import Row, Unusable, exit_code, mutate, report, try_all
-from tests.faults.protections import PROTECTIONS, Mutant
+from tests.faults.protections import PROTECTIONS
 from tests.support.modules import ROOT
 
 CODE = """\
