@@ -123,7 +123,8 @@ def test_documents_that_fall_behind_start_the_clock_too(active: Active) -> None:
 
 def test_a_clock_that_cannot_be_read_is_started_anew(active: Active) -> None:
     (active.node.var / "unprotected.json").write_text('{"since":')
-    assert active.clock is None
+    unreadable = active.clock
+    assert unreadable is None
     active.looks(1)
     assert active.clock["reason"] == "no standby streams"
 
