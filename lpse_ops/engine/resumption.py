@@ -87,6 +87,7 @@ class Resumption:
         except LpseError as error:  # not seen is not disproved: the run stays open
             self._not_seen(step.id, _(step.title), error)
         self._journal.append("proof-renewed", step=step.id, facts=outcome.facts)
+        self._context.facts[step.id] = outcome.facts
         return True
 
     def _look_again(self, pending: set[str]) -> None:

@@ -46,6 +46,13 @@ def started(lab: Lab, *words: str, **environment: str) -> "subprocess.Popen[str]
     )
 
 
+def end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
 def is_stopped(process: "subprocess.Popen[str]") -> bool:
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].startswith("T")
 
@@ -130,7 +137,7 @@ def test_a_controller_asleep_before_the_promotion_wakes_up_too_late(dead_active:
         asleep.send_signal(signal.SIGCONT)
         said = asleep.communicate(timeout=120)[0]
     finally:
-        asleep.kill()
+        end(asleep)
     assert asleep.returncode == 4, said
     assert on_host(dead_active, "node2", ["cat", "/var/lib/lpse-ops/token"]) == before
     assert served_by(dead_active, "node2") == []
@@ -162,7 +169,7 @@ def test_a_second_technician_takes_the_lock_and_the_first_can_do_nothing_more(de
         asleep.send_signal(signal.SIGCONT)
         said = asleep.communicate(timeout=120)[0]
     finally:
-        asleep.kill()
+        end(asleep)
     assert asleep.returncode == 4, said
     assert served_by(dead_active, "node2") == []
     old = journals(dead_active)[0].stem
