@@ -25,7 +25,11 @@ TREE = "/home/file/file_prod"
 
 def put_document(lab: Lab, node: str, name: str, text: str) -> None:
     """Put a document into a node's tree, as the application would."""
-    lab.run(node, ["sh", "-c", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", f"{TREE}/{name}"], input=text)
+    script = (
+        'mkdir -p "$(dirname "$1/$2")" && cat >"$1/$2" && chown --reference="$1" "$(dirname "$1/$2")" "$1/$2"'
+    )
+    done = lab.run(node, ["sh", "-c", script, "sh", TREE, name], input=text)
+    assert done.returncode == 0, done.stderr
 
 
 def names(found: Any, which: str) -> list[str]:
