@@ -128,8 +128,7 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
         faults += [f"not served: {what}" for what in served_by(lab, scenario.new)]
         faults += invariants.one_writer(prober.writes, scenario.old, proven_at(events))
         faults += invariants.loss_as_stated(lab, invariants.stated(events), book, prober, scenario.new)
-        if not any(write.node == scenario.new for write in prober.writes):
-            faults.append(f"the prober never reached {scenario.new}: it proved nothing")
+        faults += invariants.prober_saw(prober, scenario.old, scenario.new)
         both = ({}, SECOND) if row.controller == CONTROLLERS[1] else ({},)
         faults += invariants.journal_intact(lab, *both)
         faults += invariants.nothing_left(lab, in_memory)
