@@ -114,6 +114,7 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
     faults = row.violations
     with Prober(lab, TENDERS[0]) as prober, Ledger(book, target(lab), LIGHT) as ledger:
         time.sleep(BEFORE_S)  # the load itself, not a wait for something
+        wait_until(lambda: ledger.acknowledged and not invariants.prober_saw(prober, scenario.old), 30)
         if not ledger.acknowledged:
             faults.append(f"the service acknowledged nothing before the fault: {ledger.failures}")
         scenario.causes[row.cause](lab)
@@ -121,6 +122,7 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
         _command_and_resume(lab, scenario, row)
         if not faults and not wait_until(lambda: ledger.first_ack_after(cut) is not None, 30):
             faults.append(f"the service acknowledges nothing afterwards: {ledger.failures}")
+        wait_until(lambda: faults or not invariants.prober_saw(prober, scenario.new), 15)
     events = _history(lab, row)
     if not faults:
         # An unwitnessed epoch reaches the repository a moment later.
