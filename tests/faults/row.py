@@ -27,6 +27,7 @@ from tests.lab.conftest import bring_to, settle
 STATE = "sweep"
 MOMENTS = ("before", "during", "inside", "after")
 IRREVERSIBLE_ONLY = ("during",)  # elsewhere it is no other moment than `before` for what it leaves behind
+THOROUGH = "inside"  # of irreversible steps; a look at everything takes as long as the rest of a row
 SECOND = {"LPSE_OPS_LAB_CONTROLLER": "controller2"}
 CONTROLLERS = ("controller", "controller2")
 TENDERS = open_tenders(DrillOptions.tenders)
@@ -36,13 +37,14 @@ BEFORE_S = 2.0
 
 @dataclass
 class Row:
-    """One run of the sweep and what it violated."""
+    """One run of the sweep and what it violated. `thorough`: all of `lpse-ops verify` is asked in the end, too."""
 
     scenario: str
     cause: str
     step: str
     moment: str
     controller: str
+    thorough: bool = False
     seconds: float = 0.0
     violations: list[str] = field(default_factory=list)
 
@@ -100,7 +102,8 @@ def rows_of(scenario: Scenario, steps: Sequence[Mapping[str, Any]], turn: int = 
             number = len(rows) + turn
             controller = CONTROLLERS[number % 2]
             cause = list(scenario.causes)[number // 2 % len(scenario.causes)]
-            rows.append(Row(scenario.name, cause, step["id"], moment, controller))
+            thorough = moment == THOROUGH and bool(step["irreversible"])
+            rows.append(Row(scenario.name, cause, step["id"], moment, controller, thorough))
     return rows
 
 
@@ -134,6 +137,9 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
         both = ({}, SECOND) if row.controller == CONTROLLERS[1] else ({},)
         faults += invariants.journal_intact(lab, *both)
         faults += invariants.nothing_left(lab, in_memory)
+        if row.thorough:
+            lab.heal()
+            faults += invariants.verified(lab, scenario.new, "repository")
     row.seconds = round(time.monotonic() - began, 1)
     return row
 
