@@ -123,6 +123,9 @@ def run(stage: Stage) -> tuple[dict[str, int], bool]:
             "LPSE_OPS_TEST_RELEASES": stage.release,
             "LPSE_OPS_TEST_COUNTS": str(report),
             "LPSE_OPS_TEST_LABS": stage.labs,
+            "LPSE_OPS_TEST_RESULTS": os.environ.get(
+                "LPSE_OPS_TEST_RESULTS", str(ROOT / "build" / "tests.jsonl")
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
         }

@@ -88,7 +88,11 @@ def run_playbook(
     """
     import ansible_runner
 
-    with tempfile.TemporaryDirectory(prefix="lpse-ops-run-") as private, _without_callers_settings():
+    with (
+        tempfile.TemporaryDirectory(prefix="lpse-ops-run-") as private,
+        password_file(site.folder, vault_password_file) as vault_password,
+        _without_callers_settings(),
+    ):
         os.chmod(private, 0o700)  # noqa: PTH101 - states the rule, whatever made the folder
         listener = _Listener(on_event)
         started = time.monotonic()
@@ -105,7 +109,7 @@ def run_playbook(
             cmdline=shlex.join(
                 [
                     "--vault-password-file",
-                    str(password_file(site.folder, vault_password_file, Path(private))),
+                    str(vault_password),
                     *(["--check"] if check else []),
                 ]
             ),
@@ -117,25 +121,33 @@ def run_playbook(
         return _result(runner, listener, time.monotonic() - started)
 
 
-def password_file(folder: Path, given: Path | None, private: Path) -> Path:
-    """Return the file that holds the vault's password: `given`, the environment's, the lab's own, or a question.
+@contextmanager
+def password_file(folder: Path, given: Path | None) -> Iterator[Path]:
+    """Yield the file that holds the vault's password: `given`, the environment's, the lab's own, or an answer.
 
-    A typed password goes to a 0600 file in `private`. Raise VaultError if there is no terminal to ask at.
+    What was typed is kept in memory without a name, so that nothing of it is left when this process is killed. Raise
+    VaultError if there is no terminal to ask at.
     """
     named = given or (Path(value) if (value := os.environ.get(PASSWORD_VARIABLE)) else None)
     if named is not None:
-        return named.expanduser().resolve()
+        yield named.expanduser().resolve()
+        return
     if (folder / ".vault-password").exists():
-        return folder / ".vault-password"
+        yield folder / ".vault-password"
+        return
     if not sys.stdin.isatty():
         raise VaultError(
             _("The vault's password is needed, and there is no terminal to ask at."),
             hint=_("Pass --vault-password-file FILE or set %(name)s.") % {"name": PASSWORD_VARIABLE},
         )
-    typed = private / "vault-password"
-    typed.touch(mode=0o600)
-    typed.write_text(getpass.getpass(_("Password of the vault in %(folder)s: ") % {"folder": folder}))
-    return typed
+    typed = getpass.getpass(_("Password of the vault in %(folder)s: ") % {"folder": folder})
+    handle = os.memfd_create("lpse-ops")
+    try:
+        os.fchmod(handle, 0o400)  # what is executable, ansible would run
+        os.write(handle, typed.encode())
+        yield Path(f"/proc/{os.getpid()}/fd/{handle}")
+    finally:
+        os.close(handle)
 
 
 def _environment() -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,45 @@ def told(done: subprocess.CompletedProcess[str]) -> Any:
     """Return the JSON that a command printed; a failed assertion shows all it said."""
     assert done.stdout.strip(), f"exit {done.returncode}: {done.stderr[-3000:]}"
     return json.loads(done.stdout)
+
+
+def error(done: subprocess.CompletedProcess[str], code: int) -> dict[str, Any]:
+    """Return the error that a command ended with, after checking its exit code and that it says what to do."""
+    assert done.returncode == code, f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    assert "Traceback" not in done.stdout + done.stderr
+    found: dict[str, Any] = told(done)["error"]
+    assert found["hint"]
+    return found
+
+
+def all_said(found: dict[str, Any]) -> str:
+    """Return the message of an error and its reasons in one text."""
+    return " ".join([found["message"], *found["reasons"]])
+
+
+@contextmanager
+def changed(path: Path, text: str) -> Iterator[None]:
+    """Put another text into a file of the lab's inventory for a while."""
+    kept = path.with_name(path.name + ".kept")
+    shutil.copy2(path, kept)
+    try:
+        path.write_text(text)
+        yield
+    finally:
+        kept.replace(path)
+
+
+def started(lab: Lab, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start ``lpse-ops WORDS --output json`` on the lab's site; all it says comes on its stdout."""
+    return subprocess.Popen(
+        cli(lab, *words),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def forget_runs(lab: Lab) -> None:

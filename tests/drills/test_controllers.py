@@ -1,7 +1,6 @@
 """Controllers that die, sleep, stop or meet: the run is finished once, and its record is one."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -11,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from lpse_ops.drill.prepare import cli, on_host
+from lpse_ops.drill.prepare import on_host
 from lpse_ops.engine.journal import event_hash
 from lpse_ops.engine.runs import runs_folder
 from lpse_ops.lab.lab import Lab
 from lpse_ops.site import load_site
 from lpse_ops.waiting import wait_until
-from tests.drills.bench import ROOT, forget_runs, killed, lpse_ops, served_by, told
+from tests.drills.bench import ROOT, forget_runs, killed, lpse_ops, served_by, started, told
 
 SECOND = {"LPSE_OPS_LAB_CONTROLLER": "controller2"}
 REASON = "the first technician's laptop does not answer"
@@ -32,18 +31,6 @@ def journals(lab: Lab, controller: str = FIRST) -> list[Path]:
 
 def events(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def started(lab: Lab, *words: str, **environment: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        cli(lab, *words),
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def end(process: "subprocess.Popen[str]") -> None:

@@ -18,8 +18,7 @@ from lpse_ops.lab import power
 from lpse_ops.lab.lab import Lab
 from lpse_ops.site import load_site, vault
 from lpse_ops.waiting import wait_until
-from tests.drills.bench import forget_runs, lpse_ops, served_by, told
-from tests.drills.test_refusals import all_said, changed, error
+from tests.drills.bench import all_said, changed, error, forget_runs, lpse_ops, served_by, told
 
 ATTEST = "I stand before it: both power supplies are dead"
 NODE = "/usr/local/sbin/lpse-node"

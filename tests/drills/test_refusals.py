@@ -1,43 +1,14 @@
 """What a failover refuses, and that a refusal changes nothing."""
 
 import os
-import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from lpse_ops.drill.prepare import cli, on_host
 from lpse_ops.lab.lab import Lab
 from lpse_ops.waiting import wait_until
-from tests.drills.bench import ROOT, forget_runs, lpse_ops, served_by, sql, told
-
-
-def error(done: subprocess.CompletedProcess[str], code: int) -> dict[str, Any]:
-    """Return the error that a command ended with, after checking its exit code and that it says what to do."""
-    assert done.returncode == code, f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    assert "Traceback" not in done.stdout + done.stderr
-    found: dict[str, Any] = told(done)["error"]
-    assert found["hint"]
-    return found
-
-
-def all_said(found: dict[str, Any]) -> str:
-    return " ".join([found["message"], *found["reasons"]])
-
-
-@contextmanager
-def changed(path: Path, text: str) -> Iterator[None]:
-    """Put another text into a file of the lab's inventory for a while."""
-    kept = path.with_name(path.name + ".kept")
-    shutil.copy2(path, kept)
-    try:
-        path.write_text(text)
-        yield
-    finally:
-        kept.replace(path)
+from tests.drills.bench import ROOT, all_said, changed, error, forget_runs, lpse_ops, served_by, sql, told
 
 
 def test_a_healthy_active_node_is_refused(protected_lab: Lab) -> None:

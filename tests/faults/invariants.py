@@ -11,7 +11,7 @@ from lpse_ops.lab.lab import Lab
 from lpse_ops.papers.run_report import run_report
 from lpse_ops.waiting import wait_until
 from tests.drills.bench import lpse_ops
-from tests.faults.prober import Prober, Write
+from tests.faults.prober import WHAT, Prober, Write
 
 HOSTS = ("node1", "node2", "repository")
 # Whatever lpse-ops may leave on a host: helpers at work, the lock, their scratch folders.
@@ -38,6 +38,20 @@ def one_writer(writes: Sequence[Write], old: str, proven_at: float | None) -> li
         if beside:
             found.append(f"{old} took {len(beside)} writes after another node had begun to take them")
     return found
+
+
+def prober_saw(prober: Prober, *nodes: str) -> list[str]:
+    """Return the nodes that took no write of the prober, into the database and into the application, at any time.
+
+    Each of them was active for a while; a prober that never got through would prove nothing.
+    """
+    reached = {(write.node, write.what) for write in prober.writes}
+    return [
+        f"the prober never reached the {what} of {node}: it proved nothing"
+        for node in nodes
+        for what in WHAT
+        if (node, what) not in reached
+    ]
 
 
 def stated(events: Iterable[dict[str, Any]]) -> int | None:
@@ -70,6 +84,14 @@ def journal_intact(lab: Lab, *environments: dict[str, str]) -> list[str]:
             where = environment.get("LPSE_OPS_LAB_CONTROLLER", "controller")
             faults.append(f"journal verify on {where} ended with {done.returncode}: {done.stdout[-600:]}")
     return faults
+
+
+def verified(lab: Lab, *hosts: str) -> list[str]:
+    """Return what `verify` finds on these hosts. It writes an offer of its own, so the books are closed before."""
+    done = lpse_ops(lab, "verify", *hosts)
+    if done.returncode == 0:
+        return []
+    return [f"verify ended with {done.returncode}: {done.stdout[-1500:]}"]
 
 
 def nothing_left(lab: Lab, before: set[str]) -> list[str]:

@@ -5,13 +5,16 @@ database and its own application for a write, whatever the node believes itself 
 time at which the host had it. A node that dies takes its loop along; one that comes back gets a new one.
 """
 
+import contextlib
 import subprocess
 import threading
 from dataclasses import dataclass
 
+from lpse_ops.errors import LabError
 from lpse_ops.lab.lab import Lab
 
 NODES = ("node1", "node2")
+WHAT = ("database", "application")
 CREATE = "CREATE TABLE IF NOT EXISTS lpse_prober (at timestamptz DEFAULT now(), node text)"
 AGAIN_S = 0.5
 
@@ -93,8 +96,9 @@ class Prober:
 
     def _watch(self, node: str) -> None:
         while not self._halt.is_set():
-            if self._lab.is_on(node):
-                self._probe(node)
+            with contextlib.suppress(LabError):  # it may lose its power between two looks
+                if self._lab.is_on(node):
+                    self._probe(node)
             self._halt.wait(AGAIN_S)
 
     def _probe(self, node: str) -> None:

@@ -1,5 +1,10 @@
-"""One round of the soak: what is drawn, done, mended and checked."""
+"""One round of the soak: what is drawn, done, mended and checked.
 
+A round that comes home leaves a protected site; the next one begins there, with the nodes in each other's part if a
+failover has changed them.
+"""
+
+import contextlib
 import json
 import os
 import random
@@ -11,55 +16,85 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lpse_ops.drill.compare import collect
 from lpse_ops.drill.ledger import Ledger
 from lpse_ops.drill.prepare import cli, on_host
 from lpse_ops.engine.journal import read_events
 from lpse_ops.engine.status import ENDED, last_status
+from lpse_ops.errors import LabError, LpseError
 from lpse_ops.lab.lab import Lab
 from lpse_ops.waiting import wait_until
 from tests.drills.bench import ROOT, lpse_ops, served_by, told
 from tests.faults import invariants
+from tests.faults.books import Books
+from tests.faults.home import bring_home
 from tests.faults.prober import Prober
 from tests.faults.row import CONTROLLERS, LIGHT, TENDERS, journals, proven_at, ready, target
+from tests.faults.troubles import TROUBLES, mend
 from tests.support.plans import sample_steps
 
 MOMENTS = ("before", "during", "inside", "after")
-OLD, NEW = "node1", "node2"
+NODES = ("node1", "node2")
 MEND_S = 180
 
 
 @dataclass
 class Record:
-    """What a round did and what it violated. `ended`: which node serves in the end, and how it came to it."""
+    """What a round did and what it violated.
+
+    `active`: which node was active when it began. `ended`: which node serves in the end. `home`: the site is protected
+    again, and the next round may go on from there.
+    """
 
     number: int
+    active: str = NODES[0]
     sequence: list[str] = field(default_factory=list)
     ended: str = "?"
+    home: bool = False
     seconds: float = 0.0
     violations: list[str] = field(default_factory=list)
 
 
 class Round:
-    """A round in a lab; call `ready`, then `play`."""
+    """A round in a lab; call `ready`, then `play`. `books` are those of all rounds."""
 
-    def __init__(self, lab: Lab, dice: random.Random, folder: Path, number: int) -> None:
+    def __init__(self, lab: Lab, dice: random.Random, folder: Path, number: int, books: Books) -> None:
         self.record = Record(number)
+        self._books = books
+        self._old, self._new = NODES
         self._lab = lab
         self._dice = dice
         self._folder = folder
         self._asleep: list[subprocess.Popen[bytes]] = []
 
-    def ready(self) -> None:
-        """Bring the lab to where every round begins."""
-        ready(self._lab)
+    def ready(self, before: Record | None) -> None:
+        """Bring the lab to where the round begins: where the one before it came home, else where the soak began."""
+        if before is None or not before.home:
+            ready(self._lab)
+            self._books.forget()
+            return
+        self._old = self.record.active = before.ended.partition(" ")[0]
+        self._new = next(node for node in NODES if node != self._old)
+        for folder in journals(self._lab):
+            for path in folder.glob("*"):
+                path.unlink()
 
     def play(self) -> None:
-        """Do what the dice say, mend everything, check."""
+        """Do what the dice say, mend everything, check. What cannot be done counts as a violation, too."""
         began = time.monotonic()
+        try:
+            self._play()
+        except (LpseError, OSError, AssertionError, ValueError, subprocess.TimeoutExpired) as error:
+            self._violated(f"the round broke off: {error!r}")
+        self.record.home &= not self.record.violations
+        self.record.seconds = round(time.monotonic() - began, 1)
+
+    def _play(self) -> None:
         book = self._folder / f"ledger-{os.getpid()}-{self.record.number}.jsonl"
         in_memory = invariants.in_memory()
         with Prober(self._lab, TENDERS[0]) as prober, Ledger(book, target(self._lab), LIGHT) as ledger:
             time.sleep(self._dice.uniform(1.0, 3.0))  # the load itself, not a wait for something
+            self._trouble()
             self._fault()
             self._commands()
             self._mend()
@@ -68,37 +103,46 @@ class Round:
             moment = time.time()
             if server and not wait_until(lambda: ledger.first_ack_after(moment) is not None, 30):
                 self._violated(f"{server} serves, but acknowledges nothing: {ledger.failures}")
+            if server and not self.record.violations:
+                self._come_home(server)
         if server:
             self._check(server, book, prober)
             self.record.violations += invariants.nothing_left(self._lab, in_memory)
-        self.record.seconds = round(time.monotonic() - began, 1)
 
     # What is drawn.
+
+    def _trouble(self) -> None:
+        name = self._dice.choices(list(TROUBLES), [weight for weight, _do in TROUBLES.values()])[0]
+        if name != "nothing":
+            self._say(f"{name} ({self._new} is the standby)")
+            TROUBLES[name][1](self._lab, self._old, self._new)
 
     def _fault(self) -> None:
         lab = self._lab
 
         def cut_links_then_power() -> None:
-            lab.partition(OLD, NEW)
+            lab.partition(self._old, self._new)
             time.sleep(self._dice.uniform(0.5, 4.0))  # the time in which writes go to one node alone
-            lab.power_cut(OLD)
+            lab.power_cut(self._old)
 
         def unseen_by_the_controller() -> None:
-            lab.partition(OLD, "controller")
+            lab.partition(self._old, "controller")
 
         faults: dict[str, tuple[int, Callable[[], object]]] = {
-            "power cut": (5, lambda: lab.power_cut(OLD)),
-            "hangs": (3, lambda: lab.freeze(OLD, "hang")),
-            "paused": (2, lambda: lab.freeze(OLD, "pause")),
+            "power cut": (5, lambda: lab.power_cut(self._old)),
+            "hangs": (3, lambda: lab.freeze(self._old, "hang")),
+            "paused": (2, lambda: lab.freeze(self._old, "pause")),
             "links cut, then power": (2, cut_links_then_power),
-            "PostgreSQL killed": (1, lambda: lab.kill(OLD, "postgres")),
-            "application killed": (1, lambda: lab.kill(OLD, "java")),
+            "PostgreSQL killed": (1, lambda: lab.kill(self._old, "postgres")),
+            "application killed": (1, lambda: lab.kill(self._old, "java")),
             "cut off from the controller": (1, unseen_by_the_controller),
-            "cut off from everybody": (1, lambda: lab.partition(OLD)),
+            "cut off from everybody": (1, lambda: lab.partition(self._old)),
+            "heard by nobody": (1, lambda: lab.partition(self._old, one_way=True)),
+            "disk full": (1, lambda: lab.fill_disk(self._old)),
             "nothing": (1, lambda: None),
         }
         name = self._dice.choices(list(faults), [weight for weight, _do in faults.values()])[0]
-        self._say(f"{OLD}: {name}")
+        self._say(f"{self._old}: {name}")
         faults[name][1]()
 
     def _commands(self) -> None:
@@ -107,7 +151,8 @@ class Round:
         environment = self._environment(where)
         kill = self._dice.random() < 0.6
         if kill:
-            steps = [step["id"] for step in next(iter(sample_steps().values()))]
+            plan = next(iter(sample_steps().values()))  # from node1 to node2
+            steps = [step["id"].replace(NODES[1], self._new) for step in plan]
             at = f"{self._dice.choice(MOMENTS)}:{self._dice.choice(steps)}"
             environment["LPSE_OPS_HALT_AT" if self._dice.random() < 0.2 else "LPSE_OPS_KILL_AT"] = at
             self._say(
@@ -125,17 +170,18 @@ class Round:
             self._end(second, "the second")
         meanwhile: dict[str, tuple[int, Callable[[], object]]] = {
             "nothing": (6, lambda: None),
-            "power comes back": (2, lambda: self._lab.power_on(OLD, wait=False)),
-            "it thaws": (1, lambda: self._lab.thaw(OLD)),
-            "the application on the new node is killed": (1, lambda: self._kill(NEW, "java")),
-            "PostgreSQL on the new node is killed": (1, lambda: self._kill(NEW, "postgres")),
+            "power comes back": (2, lambda: self._lab.power_on(self._old, wait=False)),
+            "it thaws": (1, lambda: self._lab.thaw(self._old)),
+            "the application on the new node is killed": (1, lambda: self._kill(self._new, "java")),
+            "PostgreSQL on the new node is killed": (1, lambda: self._kill(self._new, "postgres")),
             "the repository is cut off": (1, lambda: self._lab.partition("repository", where)),
         }
         name = self._dice.choices(list(meanwhile), [weight for weight, _do in meanwhile.values()])[0]
         if name != "nothing":
             time.sleep(self._dice.uniform(0.5, 5.0))  # somewhere in the run
             self._say(f"meanwhile {name}")
-            meanwhile[name][1]()
+            with contextlib.suppress(LabError):  # the host may have no power by now
+                meanwhile[name][1]()
         self._end(first, "the first")
 
     # What is done.
@@ -173,10 +219,17 @@ class Round:
 
     def _mend(self) -> None:
         """Everything gets well again but what the runs have done."""
-        self._lab.heal()
-        for node in (OLD, NEW):
-            self._lab.thaw(node)
-            self._lab.power_on(node)
+        mend(self._lab)
+
+    def _come_home(self, server: str) -> None:
+        """Half of the rounds end protected; sometimes the first attempt is killed."""
+        if self._dice.random() < 0.4:
+            return
+        other = next(node for node in NODES if node != server)
+        killed_after_s = self._dice.uniform(2.0, 20.0) if self._dice.random() < 0.3 else 0.0
+        faults = bring_home(self._lab, other, killed_after_s, self._say)
+        self.record.violations += faults
+        self.record.home = not faults
 
     def _finish_runs(self) -> None:
         """Go on with every run that has not ended, from one controller or the other; wake the sleeper in between."""
@@ -198,7 +251,7 @@ class Round:
                 self._violated(
                     f"resume ended with {done.returncode}: {done.stdout[-600:]}{done.stderr[-300:]}"
                 )
-            self._lab.power_on(OLD)
+            self._lab.power_on(self._old)
 
     def _unfinished(self) -> list[tuple[str, str]]:
         """Runs that have begun to act and have not ended, with the controller that knows most of them."""
@@ -222,7 +275,7 @@ class Round:
         faults: dict[str, list[str]] = {}
 
         def one() -> str:
-            for node in (OLD, NEW):
+            for node in NODES:
                 faults[node] = served_by(self._lab, node)
             good = [node for node, wrong in faults.items() if not wrong]
             return good[0] if len(good) == 1 else ""
@@ -243,20 +296,21 @@ class Round:
             for path in sorted(folder.glob("*.jsonl"))
         ]
         promoted = [events for _controller, events in runs if _did(events, "database.promote")]
-        if server == NEW:
+        stated = 0
+        if server == self._new:
             if not promoted:
-                self._violated(f"{NEW} serves, but no journal tells of its promotion")
+                self._violated(f"{self._new} serves, but no journal tells of its promotion")
                 return
             events = max(promoted, key=len)
-            self.record.violations += invariants.one_writer(prober.writes, OLD, proven_at(events))
-            self.record.violations += invariants.loss_as_stated(
-                lab, invariants.stated(events), book, prober, NEW
-            )
+            self.record.violations += invariants.one_writer(prober.writes, self._old, proven_at(events))
+            stated = invariants.stated(events) or 0
         else:
-            wrong = [write for write in prober.writes if write.node == NEW]
+            wrong = [write for write in prober.writes if write.node == self._new]
             if wrong:
-                self._violated(f"{NEW} took {len(wrong)} writes, but {OLD} is the active node")
-            self.record.violations += invariants.loss_as_stated(lab, 0, book, prober, OLD)
+                self._violated(f"{self._new} took {len(wrong)} writes, but {self._old} is the active node")
+        self.record.violations += invariants.prober_saw(prober, server)
+        found = collect(lambda argv: on_host(lab, server, argv))
+        self.record.violations += self._books.close_round(book, found, prober.ids, stated)
         for controller, events in runs:
             if events and last_status(events) in ENDED and _did(events, "fence.power-off"):
                 done = lpse_ops(lab, "journal", "verify", events[0]["run"], **self._environment(controller))

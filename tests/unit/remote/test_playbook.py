@@ -1,7 +1,10 @@
 """What is made of ansible-runner's events: progress, readable failures, hosts that went dark."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,10 +72,40 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vault_password_is_the_named_one_then_the_labs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def chosen(given: Path | None = None) -> Path:
+        with password_file(tmp_path, given) as path:
+            return path
+
     with pytest.raises(VaultError):
-        password_file(tmp_path, None, tmp_path)
+        chosen()
     (tmp_path / ".vault-password").write_text("secret")
-    assert password_file(tmp_path, None, tmp_path) == tmp_path / ".vault-password"
+    assert chosen() == tmp_path / ".vault-password"
     monkeypatch.setenv(playbook.PASSWORD_VARIABLE, str(tmp_path / "other"))
-    assert password_file(tmp_path, None, tmp_path) == tmp_path / "other"
-    assert password_file(tmp_path, tmp_path / "mine", tmp_path) == tmp_path / "mine"
+    assert chosen() == tmp_path / "other"
+    assert chosen(tmp_path / "mine") == tmp_path / "mine"
+
+
+def test_a_typed_password_opens_the_vault_and_has_no_name_on_any_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed here can leave nothing behind: there is no file to leave."""
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("getpass.getpass", lambda _question: "rahasia negara")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    (tmp_path / "password").write_text("rahasia negara")
+    (tmp_path / "vault.yml").write_text("key: value\n")
+    tool = [str(Path(sys.executable).parent / "ansible-vault")]
+    with_file = [
+        *tool,
+        "encrypt",
+        "--vault-password-file",
+        str(tmp_path / "password"),
+        str(tmp_path / "vault.yml"),
+    ]
+    subprocess.run(with_file, check=True, capture_output=True)
+    with password_file(tmp_path, None) as path:
+        with_typed = [*tool, "view", "--vault-password-file", str(path), str(tmp_path / "vault.yml")]
+        shown = subprocess.run(with_typed, check=True, capture_output=True, text=True)
+        assert str(path.readlink()).startswith("/memfd:")
+    assert shown.stdout == "key: value\n"
+    assert not path.exists()
