@@ -58,7 +58,7 @@ FIRST = (Stage("unit", ("tests/unit",)), Stage("contract", ("tests/contract",)))
 LANES = (
     (
         Stage("lab-12", ("tests/lab",), "12"),
-        Stage("drills-12", ("tests/drills/test_drills.py",), "12"),
+        Stage("drills-12", ("tests/drills/test_drills.py", "tests/drills/test_refusals.py"), "12"),
     ),
     (
         Stage("lab-13", ("tests/lab", "-m", "not one_release"), "13"),
@@ -67,7 +67,8 @@ LANES = (
             (
                 "tests/drills/test_controllers.py",
                 "tests/drills/test_fencing.py",
-                "tests/drills/test_refusals.py",
+                "tests/drills/test_faults.py",
+                "tests/drills/test_returns.py",
                 "tests/drills/test_drills.py::test_power_cut",
                 "tests/drills/test_sweep.py",
             ),
