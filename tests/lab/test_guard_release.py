@@ -35,11 +35,10 @@ def test_a_node_whose_voters_are_gone(protected_lab: Lab) -> None:
     assert REASON in lab.run("node1", ["cat", "/var/lib/lpse-ops/releases.jsonl"]).stdout
     # A second time changes nothing.
     assert ended(command(lab, "release", "node1", "--reason", REASON, "--yes"), 0)["changed"] is False
-    # It ends with the power.
+    # It ends with the power, and it is not needed once a voter answers.
     lab.power_cut("node1")
     lab.power_on("node1")
     until("node1 holds again", lambda: guard_is(lab, "node1", "holding"))
-    # And it is not needed once a voter answers.
     lab.power_on("repository")
     until("node1 serves", lambda: serves(lab, "node1"), 120)
     assert observe(lab, "node1")["guard"]["state"] == "active"

@@ -13,6 +13,7 @@ from tests.lab.conftest import At
 from tests.lab.guard_bench import (
     APPLICATION,
     HELPER,
+    assert_closed,
     command,
     data_of_database,
     ended,
@@ -63,7 +64,8 @@ def failed_over(at: At) -> Iterator[Lab]:
     until("the job runs on the active node", lambda: jobs(lab, "node1") > 0)
     lab.run("node1", ["sync"])
     lab.power_cut("node1")
-    make_active(lab, "node2")
+    promoted = make_active(lab, "node2")
+    assert (promoted["promoted"], promoted["timeline"]) == (True, 2)
     yield lab
     lab.heal()
 
@@ -175,8 +177,15 @@ def test_it_stays_closed_and_still_whatever_is_tried(returning: Lab) -> None:
     ]
     assert jobs(lab, "node1") == ran
     assert connections(lab, "node1") == 0
-    # An operator's word does not open it either, and its own record stays.
+    assert_closed(lab, "node1", WHY)
+    # An operator's word does not open it either, nor does asking again; and its own record stays: it knows that it was
+    # active, and nothing lets it forget while its data is there.
     assert lab.run("node1", [HELPER, "release", "--reason", "it was the better server"]).returncode == 3
+    refused = lab.run("node1", [HELPER, "epoch", "adopt"])
+    assert refused.returncode == 3
+    assert "still in place" in refused.stdout
+    lab.run("node1", ["systemctl", "restart", "lpse-guard.service"])
+    until("node1 superseded again", lambda: guard_is(lab, "node1", "superseded", WHY))
     assert observe(lab, "node1")["record"]["active"] == "node1"
 
     # What is on its disk stays as it was for the audit, over another start of the host, too.

@@ -4,8 +4,6 @@ import json
 import subprocess
 import time
 
-import pytest
-
 from lpse_ops.lab.lab import Lab
 from lpse_ops.waiting import scaled
 from tests.lab.guard_bench import (
@@ -17,31 +15,7 @@ from tests.lab.guard_bench import (
     serves,
     unit_of_database,
     until,
-    verb,
 )
-
-
-def test_the_old_active_node_stays_closed(protected_lab: Lab) -> None:
-    lab = protected_lab
-    lab.power_cut("node1")
-    promoted = make_active(lab, "node2")
-    assert promoted["promoted"] is True
-    assert promoted["timeline"] == 2
-    assert serves(lab, "node2")
-    lab.power_on("node1")
-    until("node1 superseded", lambda: guard_is(lab, "node1", "superseded"))
-    why = "this node was active in epoch 1"
-    assert_closed(lab, "node1", why)
-    # Its own record stays: it knows that it was active, and nothing lets it forget while its data is there.
-    assert observe(lab, "node1")["record"]["active"] == "node1"
-    refused = lab.run("node1", [HELPER, "epoch", "adopt"])
-    assert refused.returncode == 3
-    assert "still in place" in refused.stdout
-    # Asking again changes nothing, nor does an operator's word.
-    lab.run("node1", ["systemctl", "restart", "lpse-guard.service"])
-    until("node1 superseded again", lambda: guard_is(lab, "node1", "superseded"))
-    assert lab.run("node1", [HELPER, "release", "--reason", "it was the better server"]).returncode == 3
-    assert serves(lab, "node2")
 
 
 def test_the_new_active_node_comes_back_by_itself(protected_lab: Lab) -> None:
@@ -89,43 +63,21 @@ def test_a_standby_without_its_signal_does_not_open_for_writes(protected_lab: La
     assert "it would open for writes" in lab.run("node2", ["journalctl", "--unit", unit, "--no-pager"]).stdout
 
 
-@pytest.mark.parametrize("fault", ["off", "frozen"])
-def test_the_active_node_holds_until_a_voter_answers(provisioned_lab: Lab, fault: str) -> None:
+def test_the_active_node_holds_until_a_voter_answers(provisioned_lab: Lab) -> None:
+    """A voter whose programs hang still accepts connections: that is no answer."""
     lab = provisioned_lab
     until("node1 serves", lambda: serves(lab, "node1"), 180)
     lab.power_cut("node1")
     lab.power_cut("node2")
-    if fault == "off":
-        lab.power_cut("repository")
-    else:
-        lab.freeze("repository", "hang")
+    lab.freeze("repository", "hang")
     lab.power_on("node1")
     until("node1 holds", lambda: guard_is(lab, "node1", "holding"))
     assert_closed(lab, "node1", "repository does not answer")
     assert lab.run("node1", ["systemctl", "is-system-running"]).stdout.strip() in ("running", "degraded")
-    if fault == "off":
-        lab.power_on("repository")
-    else:
-        lab.thaw("repository")
+    lab.thaw("repository")
     until("node1 serves", lambda: serves(lab, "node1"), 180)
     assert observe(lab, "node1")["guard"]["state"] == "active"
     assert lab.run("node1", ["test", "-e", "/etc/issue.d/lpse-guard.issue"]).returncode != 0
-
-
-def test_an_operator_can_release_a_node_whose_voters_are_gone(provisioned_lab: Lab) -> None:
-    lab = provisioned_lab
-    for host in ("node1", "node2", "repository"):
-        lab.power_cut(host)
-    lab.power_on("node1")
-    until("node1 holds", lambda: guard_is(lab, "node1", "holding"))
-    verb(lab, "node1", "release", "--reason", "repository and node2 burnt, seen by Sari")
-    until("node1 serves", lambda: serves(lab, "node1"), 180)
-    assert observe(lab, "node1")["guard"]["state"] == "released"
-    assert "seen by Sari" in lab.run("node1", ["cat", "/var/lib/lpse-ops/releases.jsonl"]).stdout
-    # A release ends with the power.
-    lab.power_cut("node1")
-    lab.power_on("node1")
-    until("node1 holds again", lambda: guard_is(lab, "node1", "holding"))
 
 
 def test_a_restarted_guard_leaves_a_node_at_work_alone(provisioned_lab: Lab) -> None:

@@ -46,11 +46,12 @@ watch_look() {
   touch "$VAR/protected"
 }
 
-# Print the voter whose database streams from here, nothing if none does; fail if the database does not answer.
+# Print the voter whose database streams from here, nothing if none does; fail if the database does not answer. A standby
+# reports every second; PostgreSQL itself takes a minute to notice that one is gone without a word.
 streaming_peer() {
   local name names
-  names=$(ask_database "SELECT coalesce(string_agg(application_name, ' '), '') FROM pg_stat_replication WHERE state = 'streaming'" && echo .) ||
-    return 1
+  names=$(ask_database "SELECT coalesce(string_agg(application_name, ' '), '') FROM pg_stat_replication
+    WHERE state = 'streaming' AND reply_time > clock_timestamp() - interval '$FRESH_S s'" && echo .) || return 1
   for name in ${names%.}; do
     case " $PEERS" in *" $name="*) printf '%s' "$name" && return 0 ;; esac
   done
