@@ -63,8 +63,8 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "failover": Entry(
         "lpse_ops.cli.failover:failover", N_("Bring the service up on the standby; the active node is dead.")
     ),
-    "resume": Entry("lpse_ops.cli.failover:resume", N_("Finish a run that was interrupted.")),
-    "report": Entry("lpse_ops.cli.failover:report", N_("Print the report of a run.")),
+    "resume": Entry("lpse_ops.cli.resume:resume", N_("Finish a run that was interrupted.")),
+    "report": Entry("lpse_ops.cli.resume:report", N_("Print the report of a run.")),
     "journal": Group(
         N_("The journals of runs."),
         {

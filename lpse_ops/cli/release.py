@@ -41,7 +41,7 @@ def release(
     Refused, with all reasons, if anything that can be seen speaks against it: a higher epoch, another node that is open
     for writes, or one that has power and cannot be seen. The release counts until the node's next start.
     """
-    from lpse_ops.cli.failover import reason_of
+    from lpse_ops.cli.planning import reason_of
     from lpse_ops.procedures.nodes import known_node
 
     the_site = open_site(site, vault_password_file)

@@ -218,7 +218,7 @@ _LOSS = (
     Mutant(
         "loss-confirmed",
         "A loss beyond the RPO needs a reason",
-        "lpse_ops/cli/failover.py",
+        "lpse_ops/cli/planning.py",
         "        if within(stated, site.policy.rpo_s):\n",
         "        if stated:\n",
         (_CONFIRM + "test_beyond_the_rpo_a_yes_is_not_enough",),

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from lpse_ops.cli.failover import _ask_to_attest
+from lpse_ops.cli.planning import ask_to_attest
 from lpse_ops.errors import Refused, UsageError
 
 WORDS = "I stand before it: no lamp is lit"
@@ -30,7 +30,7 @@ def types(monkeypatch: pytest.MonkeyPatch) -> "type[Terminal]":
 
 def test_words_and_the_name_are_an_attestation(types: type[Terminal]) -> None:
     types(f"{WORDS}\nnode1\n")
-    attested = _ask_to_attest("node1", ["the BMC is silent"], yes=False)
+    attested = ask_to_attest("node1", ["the BMC is silent"], yes=False)
     assert attested is not None
     assert attested["words"] == WORDS
     assert "@" in attested["by"]
@@ -39,22 +39,22 @@ def test_words_and_the_name_are_an_attestation(types: type[Terminal]) -> None:
 
 def test_nothing_typed_is_none(types: type[Terminal]) -> None:
     types("\n")
-    assert _ask_to_attest("node1", ["the BMC is silent"], yes=False) is None
+    assert ask_to_attest("node1", ["the BMC is silent"], yes=False) is None
 
 
 def test_another_name_is_refused(types: type[Terminal]) -> None:
     types(f"{WORDS}\nnode2\n")
     with pytest.raises(Refused):
-        _ask_to_attest("node1", ["the BMC is silent"], yes=False)
+        ask_to_attest("node1", ["the BMC is silent"], yes=False)
 
 
 def test_too_few_letters_say_nothing(types: type[Terminal]) -> None:
     types("it's dead\nnode1\n")
     with pytest.raises(UsageError):
-        _ask_to_attest("node1", ["the BMC is silent"], yes=False)
+        ask_to_attest("node1", ["the BMC is silent"], yes=False)
 
 
 def test_nobody_is_asked_in_automation_or_in_vain(types: type[Terminal]) -> None:
     types(f"{WORDS}\nnode1\n")
-    assert _ask_to_attest("node1", ["the BMC is silent"], yes=True) is None
-    assert _ask_to_attest("node1", ["the BMC is silent", "node2 is no standby"], yes=False) is None
+    assert ask_to_attest("node1", ["the BMC is silent"], yes=True) is None
+    assert ask_to_attest("node1", ["the BMC is silent", "node2 is no standby"], yes=False) is None
