@@ -36,6 +36,8 @@ from tests.support.plans import sample_steps
 MOMENTS = ("before", "during", "inside", "after")
 NODES = ("node1", "node2")
 MEND_S = 180
+COMES_HOME = 0.6  # how many rounds end protected
+PROTECT_KILLED = 0.3  # in how many of them the first attempt to protect is killed
 
 
 @dataclass
@@ -90,6 +92,9 @@ class Round:
         self.record.seconds = round(time.monotonic() - began, 1)
 
     def _play(self) -> None:
+        # Drawn first: how many dice the rest needs depends on what comes of it.
+        comes_home = self._dice.random() < COMES_HOME
+        killed_after_s = self._dice.uniform(2.0, 20.0) if self._dice.random() < PROTECT_KILLED else 0.0
         book = self._folder / f"ledger-{os.getpid()}-{self.record.number}.jsonl"
         in_memory = invariants.in_memory()
         with Prober(self._lab, TENDERS[0]) as prober, Ledger(book, target(self._lab), LIGHT) as ledger:
@@ -103,8 +108,9 @@ class Round:
             moment = time.time()
             if server and not wait_until(lambda: ledger.first_ack_after(moment) is not None, 30):
                 self._violated(f"{server} serves, but acknowledges nothing: {ledger.failures}")
-            if server and not self.record.violations:
-                self._come_home(server)
+            wait_until(lambda: not server or not invariants.prober_saw(prober, server), 20)
+            if server and comes_home and not self.record.violations:
+                self._come_home(server, killed_after_s)
         if server:
             self._check(server, book, prober)
             self.record.violations += invariants.nothing_left(self._lab, in_memory)
@@ -221,12 +227,8 @@ class Round:
         """Everything gets well again but what the runs have done."""
         mend(self._lab)
 
-    def _come_home(self, server: str) -> None:
-        """Half of the rounds end protected; sometimes the first attempt is killed."""
-        if self._dice.random() < 0.4:
-            return
+    def _come_home(self, server: str, killed_after_s: float) -> None:
         other = next(node for node in NODES if node != server)
-        killed_after_s = self._dice.uniform(2.0, 20.0) if self._dice.random() < 0.3 else 0.0
         faults = bring_home(self._lab, other, killed_after_s, self._say)
         self.record.violations += faults
         self.record.home = not faults
