@@ -48,8 +48,9 @@ class Engine:
         self._context = context
         self._mirrors = mirrors
         self._lock_held = lock_held
-        self._results: queue.SimpleQueue[tuple[Step, Outcome | LpseError]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Step, Outcome | LpseError] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._halt = threading.Event()
         self._status: dict[str, str] = {}
         self._passed_over: list[tuple[Step, LpseError]] = []
         # All of them, not only the nearest: a resume may go through early steps again whose followers are done.
@@ -58,6 +59,12 @@ class Engine:
     def stop(self) -> None:
         """Start no further step; those that run are finished (first Ctrl-C)."""
         self._stop.set()
+
+    def halt(self) -> None:
+        """Stop at once: what is under way is not waited for (second Ctrl-C)."""
+        self._stop.set()
+        self._halt.set()
+        self._results.put(None)
 
     def run(self) -> None:
         """Run what has not been done yet. Raise StepFailed (resumable) or Refused if it stops before the end."""
@@ -69,6 +76,8 @@ class Engine:
                 for step in self._ready(running):
                     running[step.id] = time.monotonic() + scaled(step.deadline_s) + _GRACE_S
                     threading.Thread(target=self._work, args=(step,), name=step.id, daemon=True).start()
+            if self._halt.is_set():
+                self._raise_halted()
             if not running:
                 break
             self._collect(running, failures)
@@ -90,9 +99,12 @@ class Engine:
 
     def _collect(self, running: dict[str, float], failures: list[tuple[Step, LpseError]]) -> None:
         try:
-            step, result = self._results.get(timeout=max(0.05, min(running.values()) - time.monotonic()))
+            ended = self._results.get(timeout=max(0.05, min(running.values()) - time.monotonic()))
         except queue.Empty:
-            step, result = self._overdue(running)
+            ended = self._overdue(running)
+        if ended is None:
+            return
+        step, result = ended
         running.pop(step.id, None)
         if isinstance(result, Outcome):
             self._status[step.id] = "done" if result.changed else "already"
@@ -191,6 +203,15 @@ class Engine:
             raise StepFailed(_("Stopped cleanly between two steps."), hint=_("Go on with `lpse-ops resume`."))
         if self._passed_over:
             self._raise_failed(self._passed_over)
+
+    def _raise_halted(self) -> NoReturn:
+        self._journal.append(
+            "run-stopped", status="interrupted", reason="second signal: a step under way was not waited for"
+        )
+        raise StepFailed(
+            _("Stopped at once; a step that was under way may still end on its host."),
+            hint=_("Go on with `lpse-ops resume`: it looks before it acts."),
+        )
 
     def _raise_failed(self, failures: list[tuple[Step, LpseError]]) -> NoReturn:
         """Tell all that failed, what the first one's remedy is, and which legal moves there are."""

@@ -23,7 +23,7 @@ from lpse_ops.engine.mirror import Mirror
 from lpse_ops.engine.runner import Engine
 from lpse_ops.engine.runs import new_run, runs_folder
 from lpse_ops.engine.status import ENDED, last_status
-from lpse_ops.errors import Incomplete, InternalError, LpseError, Refused, StepFailed, UsageError
+from lpse_ops.errors import Incomplete, InternalError, LpseError, Refused, UsageError
 from lpse_ops.i18n import _
 from lpse_ops.plan import Plan, faults_of
 from lpse_ops.remote import Remote
@@ -190,18 +190,7 @@ def _run(
     )
     engine = Engine(plan, journal, context, mirrors, lambda: lock.held)
     with _interruptible(engine):
-        try:
-            engine.run()
-        except KeyboardInterrupt:
-            journal.append(
-                "run-stopped",
-                status="interrupted",
-                reason="second signal: a step under way was not waited for",
-            )
-            raise StepFailed(
-                _("Stopped at once; a step that was under way may still end on its host."),
-                hint=_("Go on with `lpse-ops resume`: it looks before it acts."),
-            ) from None
+        engine.run()
     journal.append(
         "run-ended",
         status="incomplete",
@@ -244,15 +233,22 @@ def _tell(around: Surroundings, event: Event) -> None:
 def _interruptible(engine: Engine) -> Iterator[None]:
     """The first Ctrl-C (or end of the terminal, or SIGTERM) stops between two steps, the second one at once.
 
-    Both leave a run that can be resumed.
+    Both leave a run that can be resumed. Neither raises: an exception out of nowhere could hit the journal half-way
+    through an event. Only a third one does, for whoever must get away.
     """
+    heard = 0
 
-    def first(_number: int, _frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 1:
+            engine.stop()
+            return
+        engine.halt()
         for number in _STOPPING:
             signal.signal(number, signal.default_int_handler)
-        engine.stop()
 
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, first) for number in _STOPPING}
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, stop) for number in _STOPPING}
     try:
         yield
     finally:

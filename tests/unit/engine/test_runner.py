@@ -124,6 +124,18 @@ def test_a_failed_optional_step_stops_nothing_but_the_end(tmp_path: Path) -> Non
     assert sorted(LOG) == ["b", "c"]
 
 
+def test_a_second_signal_does_not_wait_for_the_step_under_way(tmp_path: Path) -> None:
+    barrier = threading.Barrier(2)  # nobody else comes: the step stays under way for its 5 s
+    bench = Bench(tmp_path, step("a", act="test.meet", args={"barrier": barrier}), step("b", "a"))
+    threading.Timer(0.2, bench.engine.halt).start()
+    began = time.monotonic()
+    with pytest.raises(StepFailed, match="Stopped at once"):
+        bench.engine.run()
+    assert time.monotonic() - began < scaled(4)
+    assert last_status(bench.journal.events) == "interrupted"
+    barrier.abort()
+
+
 def test_all_that_failed_side_by_side_is_told(tmp_path: Path) -> None:
     BROKEN.update("ab")
     bench = Bench(tmp_path, step("a", console="do a by hand, RUN TOKEN"), step("b"))
