@@ -128,10 +128,9 @@ def test_a_second_signal_does_not_wait_for_the_step_under_way(tmp_path: Path) ->
     barrier = threading.Barrier(2)  # nobody else comes: the step stays under way for its 5 s
     bench = Bench(tmp_path, step("a", act="test.meet", args={"barrier": barrier}), step("b", "a"))
     threading.Timer(0.2, bench.engine.halt).start()
-    began = time.monotonic()
     with pytest.raises(StepFailed, match="Stopped at once"):
         bench.engine.run()
-    assert time.monotonic() - began < scaled(4)
+    assert [event["type"] for event in bench.journal.events] == ["intent", "run-stopped"]
     assert last_status(bench.journal.events) == "interrupted"
     barrier.abort()
 
