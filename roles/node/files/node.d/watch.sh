@@ -11,7 +11,9 @@ watch() {
   options "" "$@"
   [ "$ROLE" = node ] || refuse "$NODE is no node: it takes no writes"
   trap 'exit 0' TERM
-  scratch
+  # Its own, by name: a folder of a verb (work.*) that lies about for long means that one was killed.
+  SCRATCH=$RUN/watch
+  mkdir -p "$SCRATCH"
   while :; do
     watch_look "$count" || true
     count=$((count + 1))
