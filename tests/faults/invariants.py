@@ -10,7 +10,7 @@ from lpse_ops.drill.prepare import on_host
 from lpse_ops.lab.lab import Lab
 from lpse_ops.papers.run_report import run_report
 from lpse_ops.waiting import wait_until
-from tests.drills.bench import lpse_ops
+from tests.drills.bench import lpse_ops, told
 from tests.faults.prober import WHAT, Prober, Write
 
 HOSTS = ("node1", "node2", "repository")
@@ -91,7 +91,8 @@ def verified(lab: Lab, *hosts: str) -> list[str]:
     done = lpse_ops(lab, "verify", *hosts)
     if done.returncode == 0:
         return []
-    return [f"verify ended with {done.returncode}: {done.stdout[-1500:]}"]
+    found = [finding["message"] for finding in told(done).get("findings", [])]
+    return [f"verify ended with {done.returncode}: {found or told(done)}"]
 
 
 def nothing_left(lab: Lab, before: set[str]) -> list[str]:

@@ -8,6 +8,7 @@ time at which the host had it. A node that dies takes its loop along; one that c
 import contextlib
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 
 from lpse_ops.errors import LabError
@@ -15,8 +16,13 @@ from lpse_ops.lab.lab import Lab
 
 NODES = ("node1", "node2")
 WHAT = ("database", "application")
-CREATE = "CREATE TABLE IF NOT EXISTS lpse_prober (at timestamptz DEFAULT now(), node text)"
+# The application's, as every table must be: `lpse-ops verify` looks at it.
+CREATE = (
+    "CREATE TABLE IF NOT EXISTS lpse_prober (at timestamptz DEFAULT now(), node text);"
+    " ALTER TABLE lpse_prober OWNER TO epns"
+)
 AGAIN_S = 0.5
+ENDS_S = 10.0
 
 # $1 the node's name, $2 a tender that takes offers, $3 a statement that writes. One line a success: TIME WHAT [ID].
 LOOP = """
@@ -33,7 +39,8 @@ while :; do
     --header "X-Idempotency-Key: $id" --header 'Content-Type: application/octet-stream' --data-binary probe \\
     "http://127.0.0.1:9090/eproc4/lelang/$2/penawaran")
   [ "$code" != 200 ] || echo "$(date +%s.%N) application $id"
-  sleep 0.15
+  read -r -t 0.15 _ # nothing comes: a short sleep that ends, with the loop, when the other end closes
+  [ $? -gt 128 ] || exit 0
 done
 """
 INSERT = "INSERT INTO lpse_prober (node) VALUES ('{node}')"
@@ -68,13 +75,17 @@ class Prober:
         return self
 
     def __exit__(self, *_args: object) -> None:
+        """End the loops by themselves, so that all they tried is known; kill only those on hosts that stand still."""
         self._halt.set()
         with self._lock:
             loops = list(self._loops.values())
         for loop in loops:
-            loop.kill()
+            self._close(loop)
+        ends = time.monotonic() + ENDS_S
         for thread in self._threads:
-            thread.join(10)
+            thread.join(max(0.0, ends - time.monotonic()))
+        for loop in loops:
+            loop.kill()
 
     @property
     def writes(self) -> list[Write]:
@@ -103,16 +114,22 @@ class Prober:
 
     def _probe(self, node: str) -> None:
         words = [node, str(self._tender), INSERT.format(node=node)]
-        command = self._lab.command(node, ["sh", "-c", LOOP, "probe", *words])
+        command = self._lab.command(node, ["bash", "-c", LOOP, "probe", *words])
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as loop:
             with self._lock:
                 self._loops[node] = loop
+            if self._halt.is_set():  # between the look before and this line
+                self._close(loop)
             for line in loop.stdout or ():
                 self._note(node, line.split())
-                if self._halt.is_set():
-                    loop.kill()
+
+    @staticmethod
+    def _close(loop: "subprocess.Popen[str]") -> None:
+        if loop.stdin:
+            with contextlib.suppress(OSError):  # it has ended
+                loop.stdin.close()
 
     def _note(self, node: str, words: list[str]) -> None:
         if len(words) < 2:

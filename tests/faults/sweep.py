@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lpse_ops.errors import LpseError
 from lpse_ops.lab.lab import Lab
 from lpse_ops.site import enter_network, load_site
 from tests.faults.row import Row, ready, rows_of, run, steps_of
@@ -108,7 +109,11 @@ def work(options: argparse.Namespace) -> int:
         enter_network(load_site(f"lab:{lab.name}"))
         with tempfile.TemporaryDirectory() as folder:
             for scenario, row in share(lab, options):
-                print(json.dumps(asdict(run(lab, scenario, row, Path(folder)))), flush=True)
+                try:
+                    run(lab, scenario, row, Path(folder))
+                except (LpseError, OSError, AssertionError, ValueError, subprocess.TimeoutExpired) as error:
+                    row.violations.append(f"the row broke off: {error!r}")  # the next begins anew
+                print(json.dumps(asdict(row)), flush=True)
     finally:
         if not options.keep:
             lab.down()

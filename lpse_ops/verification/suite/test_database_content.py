@@ -48,7 +48,8 @@ def test_schema(data: Host, case: str) -> None:
 
 def test_tables_belong_to_the_application(data: Host) -> None:
     found = data.see("database", "application", "foreign_owned")[:5]
-    assert not found, find(data, _("the list of tables owned by others"), found, None)
+    todo = _("run `ALTER TABLE ... OWNER TO ...` as postgres.")
+    assert not found, find(data, _("the list of tables owned by others"), found, None, todo)
     count = data.see("database", "application", "tables")
     todo = _("run `spse4 migration`, or restore the data.")
     assert count > 0, find(data, _("the number of tables"), count, "> 0", todo)
