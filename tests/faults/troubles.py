@@ -13,6 +13,9 @@ NODES = ("node1", "node2")
 CONTROLLERS = ("controller", "controller2")
 ZONE = "ln -sfn /usr/share/zoneinfo/{zone} /etc/localtime"
 LEAVE_MB = 8
+# A database that was killed stays down until somebody starts it, as its package has it. The locks decide again.
+FAILED = "systemctl list-units --failed --plain --no-legend 'postgresql@*'"
+START_AGAIN = FAILED + " | cut -d' ' -f1 | xargs -r systemctl restart"
 
 Trouble = Callable[[Lab, str, str], object]  # given a lab, its active node and its standby
 
@@ -40,7 +43,9 @@ TROUBLES: dict[str, tuple[int, Trouble]] = {
 
 
 def mend(lab: Lab) -> None:
-    """Take everything back that can be done to a lab: network, frozen hosts, power, full disks, zone, paused replay."""
+    """Take everything back that can be done to a lab: network, frozen hosts, power, full disks, zone, killed databases,
+    paused replay.
+    """
     lab.heal()
     for node in NODES:
         lab.thaw(node)
@@ -49,5 +54,7 @@ def mend(lab: Lab) -> None:
         lab.free_disk(host)
     for node in NODES:
         _zone(lab, node, "Asia/Jakarta")
+        with contextlib.suppress(LabError, StepFailed):  # a node that must not serve refuses
+            on_host(lab, node, ["sh", "-c", START_AGAIN])
         with contextlib.suppress(LabError, StepFailed):  # its database may be down, and is looked at later
             sql(lab, node, "SELECT pg_wal_replay_resume() WHERE pg_is_in_recovery()")
