@@ -31,5 +31,7 @@ def test_the_old_node_serves_again_before_the_epoch_is_written(lab: Lab, tmp_pat
         assert done.returncode in (3, 5), done.stdout[-2000:] + done.stderr[-2000:]
         assert wait_until(lambda: served_by(lab, serves) == [], 60), served_by(lab, serves)
     stated = 0 if serves == "node1" else told(done)["stated_loss"]["documents"]
-    assert invariants.loss_as_stated(lab, stated, book, prober, serves) == [], json.dumps(told(done))
+    assert invariants.loss_as_stated(invariants.books_of(lab, book, prober, serves), stated) == [], (
+        json.dumps(told(done))
+    )
     assert serves == "node1", "a healthy active node was powered off by a run that had changed nothing"
