@@ -95,3 +95,13 @@ def unacknowledged(mirrors: Sequence[Mirror], seconds: float) -> str:
         return ""
     reasons = [f"{mirror.host}: {mirror.failure or _('no answer in time')}" for mirror in mirrors]
     return "; ".join(reasons) or _("no mirror is connected")
+
+
+def everywhere(mirrors: Sequence[Mirror], seconds: float) -> bool:
+    """Return whether all events so far are on disk on every mirror that still works, after at most `seconds`."""
+    wanted = [(mirror, mirror.sent) for mirror in mirrors]
+    return wait_until(
+        lambda: all(mirror.has(sent) or mirror.failure is not None for mirror, sent in wanted),
+        seconds,
+        every=0.005,
+    )

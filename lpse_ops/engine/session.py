@@ -19,7 +19,7 @@ from lpse_ops.engine.catchup import catch_up
 from lpse_ops.engine.history import copies_of
 from lpse_ops.engine.journal import Event, Journal, read_events
 from lpse_ops.engine.lock import SiteLock, holder
-from lpse_ops.engine.mirror import Mirror
+from lpse_ops.engine.mirror import Mirror, everywhere
 from lpse_ops.engine.runner import Engine
 from lpse_ops.engine.runs import new_run, runs_folder
 from lpse_ops.engine.status import ENDED, last_status
@@ -31,6 +31,7 @@ from lpse_ops.site import Site
 
 Confirm = Callable[[str, Facts], Facts]
 OnEvent = Callable[[Event], None]
+_BEGUN_S = 2.0  # how long a mirror that does not answer may hold up the first step
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -81,6 +82,8 @@ def start(
                 timings={name: round(seconds, 3) for name, seconds in spent.items()},
             )
             _note_taking(journal, lock, take_lock)
+            # From here on another controller can go on with it. The first intent would wait behind this event anyway.
+            everywhere(mirrors, _BEGUN_S)
             return _run(around, plan, journal, lock, mirrors)
 
 
