@@ -110,14 +110,15 @@ def run_lane(stages: Sequence[Stage], outcome: Outcome) -> None:
         if not outcome.good:
             return
         started = time.monotonic()
-        counts, good = run(stage)
+        counts, faults, good = run(stage)
         line = f"{stage.name}: {in_words(counts)} in {time.monotonic() - started:.0f} s"
+        line = "\n".join([line, *(f"  not good: {fault}" for fault in faults)])
         outcome.note(stage, counts, line, good=good)
         say("", line)
 
 
-def run(stage: Stage) -> tuple[dict[str, int], bool]:
-    """Given a stage, run it and return its counts and whether it is good."""
+def run(stage: Stage) -> tuple[dict[str, int], list[str], bool]:
+    """Given a stage, run it and return its counts, the tests that are not good and whether the stage is good."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "counts.json"
         environment = {
@@ -135,8 +136,10 @@ def run(stage: Stage) -> tuple[dict[str, int], bool]:
         shown = "-v" if stage.release else "-q"  # a line a test where a test takes its time
         pytest = ["-m", "pytest", shown, "-p", "no:cacheprovider", "--durations=15", *stage.words]
         code = call(stage, pytest, environment)
-        counts = json.loads(report.read_text()) if report.exists() else dict.fromkeys(COUNTED, 0)
-    return counts, code == 0 and counts["passed"] > 0 and not counts["failed"] and not counts["skipped"]
+        told = json.loads(report.read_text()) if report.exists() else {}
+    counts = {name: int(told.get(name, 0)) for name in COUNTED}
+    good = code == 0 and counts["passed"] > 0 and not counts["failed"] and not counts["skipped"]
+    return counts, list(told.get("faults", ())), good
 
 
 def take_down(stage: Stage) -> None:

@@ -38,7 +38,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Write the counts where scripts/test.py asked for them; errors in fixtures are failures."""
+    """Write the counts, and which tests are not good, where scripts/test.py asked for them; errors in fixtures are
+    failures.
+    """
     path = os.environ.get("LPSE_OPS_TEST_COUNTS")
     if not path:
         return
@@ -50,4 +52,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         "failed": stats["failed"] + stats["error"],
         "skipped": stats["skipped"] + len(terminalreporter.stats.get("xfailed", ())),
     }
-    Path(path).write_text(json.dumps(counts))
+    faults = [
+        report.nodeid
+        for name in ("failed", "error", "skipped")
+        for report in terminalreporter.stats.get(name, ())
+    ]
+    Path(path).write_text(json.dumps({**counts, "faults": faults}))
