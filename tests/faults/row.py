@@ -133,15 +133,15 @@ def run(lab: Lab, scenario: Scenario, row: Row, folder: Path) -> Row:
         faults += [f"not served: {what}" for what in served_by(lab, scenario.new)]
         faults += invariants.one_writer(prober.writes, scenario.old, proven_at(events))
         books = invariants.books_of(lab, book, prober, scenario.new)
-        faults += invariants.loss_as_stated(books, invariants.stated(events))
+        allowed = invariants.stated(events)
+        faults += invariants.loss_as_stated(books, allowed)
         faults += invariants.prober_saw(prober, scenario.old, scenario.new)
         both = ({}, SECOND) if row.controller == CONTROLLERS[1] else ({},)
         faults += invariants.journal_intact(lab, *both)
         faults += invariants.nothing_left(lab, in_memory)
         if row.thorough:
             lab.heal()
-            counted = {*books.lost_ids, *books.broken_ids, *prober.ids}
-            faults += invariants.verified(lab, counted, scenario.new, "repository")
+            faults += invariants.verified(lab, books, prober.ids, allowed, scenario.new, "repository")
     row.seconds = round(time.monotonic() - began, 1)
     return row
 

@@ -32,7 +32,7 @@ def test_every_mirror_that_works_is_waited_for() -> None:
     later = threading.Event()
 
     def late(_call: Call) -> dict[str, int]:
-        later.wait()
+        assert later.wait(30)
         return {"seq": 1}
 
     pair = mirrors(repository=late, node2=stored)
