@@ -49,6 +49,19 @@ def outcome(lab: Lab, step: str) -> dict[str, Any]:
     return found[-1]
 
 
+@contextmanager
+def without_samples(lab: Lab) -> Iterator[None]:
+    """Let nobody take samples of the active node for a while: the samplers stand still, as on a machine under load."""
+    samplers = {"node2": "lpse-follow", "repository": "lpse-sample"}
+    try:
+        for host, unit in samplers.items():
+            on_host(lab, host, ["systemctl", "kill", "--signal=SIGSTOP", unit])
+        yield
+    finally:
+        for host, unit in samplers.items():
+            on_host(lab, host, ["systemctl", "kill", "--signal=SIGCONT", unit])
+
+
 def site_file(lab: Lab) -> Path:
     return lab.site_folder / "group_vars" / "all" / "site.yml"
 
@@ -100,13 +113,14 @@ def test_a_bmc_that_says_off_while_the_host_answers(protected_lab: Lab) -> None:
 def test_a_lying_bmc_and_a_cut_cable_are_found_out_by_the_standby(protected_lab: Lab) -> None:
     protected_lab.bmc_says("node1", "off")
     protected_lab.partition("node1", "controller")
-    # A sample that falls into the short look of a power that reads off shows the life already (3); this is about the
-    # proofs that stand behind it.
-    for _ in range(20):
-        done = lpse_ops(protected_lab, "failover", "--yes")
-        if done.returncode == 4:
-            break
-        assert "network fault" in all_said(error(done, 3))
+    # A sample that falls into the look shows the life already (3), and on a busy machine one always does; this is about
+    # the proofs that stand behind it. What is left of that chance is a keepalive of the log.
+    with without_samples(protected_lab):
+        for _ in range(5):
+            done = lpse_ops(protected_lab, "failover", "--yes")
+            if done.returncode == 4:
+                break
+            assert "network fault" in all_said(error(done, 3))
     found = error(done, 4)
     said = all_said(found)
     # All that speaks against it, not only what failed first.

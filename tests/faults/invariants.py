@@ -116,7 +116,7 @@ def is_stated_loss(
     """Tell whether a finding of `verify` is nothing but a loss that was stated: documents that are missing.
 
     They belong to offers that the books count as lost or that nobody was promised, or are the prober's (`probed`), as
-    far as `allowed` has room for them. (The finding names the first three.)
+    far as `allowed` has room for them.
     """
     named = set(DOCUMENT.findall(str(finding["message"])))
     others = named - books.lost_ids.keys() - books.broken_ids.keys()

@@ -78,7 +78,7 @@ class Helper:
             (root / folder).mkdir(parents=True)
         (root / "etc/lpse-ops/node.conf").write_text(CONF)
         self.program("ssh", SSH)
-        for name in ("systemctl", "arping", "ip", "wall", "journalctl", "systemd-run", "chronyc"):
+        for name in ("systemctl", "arping", "ip", "wall", "journalctl", "systemd-run", "chronyc", "ss"):
             self.program(name, NOTHING)
 
     def program(self, name: str, text: str) -> None:

@@ -158,6 +158,32 @@ def test_the_receiver(node: Helper, said: list[str], heard: bool, connected: boo
     assert (answer.json["heard"], answer.json["connected"]) == (heard, connected)
 
 
+# As `ss -tniHO` prints a connection (iproute2 6.1), shortened.
+LINE = "0 0 198.51.100.11:55084 {peer}:5432 bbr rto:212 lastsnd:660 lastrcv:3664 lastack:{ago} busy:1ms\n"
+QUIET = ["1700000000.5|0/3000", "1700000000.5|0/3000"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "heard", "acknowledged_s"),
+    [
+        ([("198.51.100.12", 3)], True, 0.003),  # a quiet database on a living host
+        ([("198.51.100.12", 9000)], False, 9.0),  # nothing since before we listened
+        ([("198.51.100.12", 9000), ("198.51.100.12", 3)], True, 0.003),
+        ([("127.0.0.1", 3), ("198.51.100.99", 3)], False, None),  # nobody of this site
+        ([], False, None),
+    ],
+)
+def test_a_kernel_that_acknowledges_lives(
+    node: Helper, lines: list[tuple[str, int]], heard: bool, acknowledged_s: float | None
+) -> None:
+    node.program("setpriv", '#!/bin/sh\nhead -n 1 "$LPSE_NODE_ROOT/said"\nsed -i 1d "$LPSE_NODE_ROOT/said"\n')
+    (node.root / "said").write_text("\n".join(QUIET) + "\n")
+    told = "".join(LINE.format(peer=peer, ago=ago) for peer, ago in lines)
+    node.program("ss", f"#!/bin/sh\ncat <<'END'\n{told}END\n")
+    answer = node("receiver", "--for", "0.1").json
+    assert (answer["heard"], answer["acknowledged_s"]) == (heard, acknowledged_s)
+
+
 def test_a_database_that_does_not_answer_is_no_silence(node: Helper) -> None:
     node.program("setpriv", "#!/bin/sh\nexit 1\n")
     assert node("receiver", "--for", "0.1").code == 4

@@ -2,11 +2,12 @@
 # What a host adds to the proof that a node is dead: the standby listens to its WAL receiver; the repository switches the
 # power where the controller cannot (fencing.from: repository).
 
-# receiver --for SECONDS: whether anything of the active node reached the WAL receiver within that time, WAL or keepalive.
+# receiver --for SECONDS: whether the active node was heard on the WAL receiver's line within that time: WAL, a keepalive,
+# or that its kernel acknowledged what it was told.
 # After a power cut pg_stat_wal_receiver says `streaming` for a minute (wal_receiver_timeout): only what comes counts.
 # `connected` is true where it still holds a connection, `last` the time of the newest message, by this host's clock.
 receiver() {
-  local begin first last message heard=false connected=false
+  local begin first last message acknowledged heard=false connected=false
   options "for" "$@"
   [ "$ROLE" = node ] || refuse "$NODE is no node: it has no WAL receiver"
   begin=$(now)
@@ -20,7 +21,22 @@ receiver() {
   esac
   message=${last%%|*}
   [ -z "$message" ] || connected=true
-  say "{\"heard\":$heard,\"connected\":$connected,\"last\":${message:-null},\"place\":$(jnull "${last#*|}"),\"seconds\":$(since "$begin")}"
+  # A quiet database sends a keepalive every 5 s only; but what this host reports to it once a second, its kernel
+  # acknowledges for as long as it lives.
+  acknowledged=$(acknowledged_s)
+  [ -z "$acknowledged" ] || heard=$(since "$begin" | awk -v heard=$heard -v ago="$acknowledged" '{ print (ago < $1) ? "true" : heard }')
+  say "{\"heard\":$heard,\"connected\":$connected,\"acknowledged_s\":${acknowledged:-null},\"last\":${message:-null},\"place\":$(jnull "${last#*|}"),\"seconds\":$(since "$begin")}"
+}
+
+# How many seconds ago the kernel of a peer acknowledged something on a connection to its database; empty: there is none.
+acknowledged_s() {
+  ss -tniHO state established "( dport = :$PG_PORT )" 2>/dev/null | awk -v peers=" $PEERS " '
+    { peer = $4; sub(/:[0-9]+$/, "", peer) }
+    index(peers, "=" peer " ") && match($0, /lastack:[0-9]+/) {
+      ago = substr($0, RSTART + 8, RLENGTH - 8) / 1000
+      if (least == "" || ago < least) least = ago
+    }
+    END { if (least != "") printf "%.3f", least }'
 }
 
 ask_receiver() {
