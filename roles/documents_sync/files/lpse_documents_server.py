@@ -26,12 +26,12 @@ MAX_REQUEST = 8192
 
 
 class Folder:
-    """What is known of one folder: its time of change when it was last read, and the files then in it."""
+    """What is known of one folder: its time of change when it was last read, the files then in it, the mode told."""
 
-    __slots__ = ("changed_ns", "files")
+    __slots__ = ("changed_ns", "files", "mode")
 
     def __init__(self) -> None:
-        self.changed_ns = -1
+        self.changed_ns = self.mode = -1
         self.files: set[str] = set()
 
 
@@ -75,6 +75,11 @@ class Tree:
         try:
             status = os.stat(path, follow_symlinks=False)
             folder = self.folders.setdefault(name, Folder())
+            # Whoever makes a folder may give it its mode only when it is full; a copy with the first one would be shut.
+            mode = stat.S_IMODE(status.st_mode)
+            if name and mode != folder.mode:
+                folder.mode = mode
+                yield {"d": name, "m": mode}
             if status.st_mtime_ns == folder.changed_ns:
                 return
             entries = list(os.scandir(path))
@@ -108,7 +113,6 @@ class Tree:
                 if inner not in self.folders:
                     self.folders[inner] = Folder()
                     queue.append(inner)
-                    yield {"d": inner, "m": stat.S_IMODE(os.stat(entry.path, follow_symlinks=False).st_mode)}
             elif entry.is_file(follow_symlinks=False):
                 seen.add(entry.name)
                 if entry.name not in folder.files:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,16 @@ def write(path: Path, content: bytes, age_s: float = 0.0) -> Path:
 
 def tree(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_folder_that_is_given_its_mode_later_is_opened_later(pair: Pair) -> None:
+    write(pair.there / "2026" / "a.rhs", b"a")
+    (pair.there / "2026").chmod(0o700)
+    pair.pass_()
+    assert stat.S_IMODE((pair.here / "2026").stat().st_mode) == 0o700
+    (pair.there / "2026").chmod(0o750)
+    pair.pass_()
+    assert stat.S_IMODE((pair.here / "2026").stat().st_mode) == 0o750
 
 
 def test_everything_arrives_with_mode_and_time(pair: Pair) -> None:
