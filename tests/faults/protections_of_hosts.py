@@ -37,6 +37,22 @@ _ONE_RUN = (
         ("tests/unit/engine/test_lock.py::test_a_lock_is_lost_with_any_of_its_connections",),
     ),
     Mutant(
+        "acknowledges",
+        "A kernel that acknowledges what the standby reports lives, however quiet its database is",
+        _NODE + "fence.sh",
+        """print (ago < $1) ? "true" : heard""",
+        """print heard""",
+        ("tests/unit/node/test_fence.py::test_a_kernel_that_acknowledges_lives",),
+    ),
+    Mutant(
+        "unseen-is-no-silence",
+        "What the peers acknowledge must have been looked at, or the proof fails",
+        _NODE + "fence.sh",
+        """ 2>/dev/null) || return 1\n""",
+        """ 2>/dev/null) || lines=\n""",
+        ("tests/unit/node/test_fence.py::test_what_cannot_be_listened_for_is_no_silence",),
+    ),
+    Mutant(
         "token",
         "A host does nothing for a run whose fencing token is not the newest it has seen",
         _NODE + "core.sh",

@@ -159,7 +159,7 @@ def test_the_receiver(node: Helper, said: list[str], heard: bool, connected: boo
 
 
 # As `ss -tniHO` prints a connection (iproute2 6.1), shortened.
-LINE = "0 0 198.51.100.11:55084 {peer}:5432 bbr rto:212 lastsnd:660 lastrcv:3664 lastack:{ago} busy:1ms\n"
+LINE = "0 0 198.51.100.11:55084 {peer}:5432 bbr rto:212 lastsnd:660 lastrcv:3664{ago} busy:1ms\n"
 QUIET = ["1700000000.5|0/3000", "1700000000.5|0/3000"]
 
 
@@ -169,6 +169,7 @@ QUIET = ["1700000000.5|0/3000", "1700000000.5|0/3000"]
         ([("198.51.100.12", 3)], True, 0.003),  # a quiet database on a living host
         ([("198.51.100.12", 9000)], False, 9.0),  # nothing since before we listened
         ([("198.51.100.12", 9000), ("198.51.100.12", 3)], True, 0.003),
+        ([("198.51.100.12", 0)], True, 0.0),  # ss prints no 0
         ([("127.0.0.1", 3), ("198.51.100.99", 3)], False, None),  # nobody of this site
         ([], False, None),
     ],
@@ -178,10 +179,18 @@ def test_a_kernel_that_acknowledges_lives(
 ) -> None:
     node.program("setpriv", '#!/bin/sh\nhead -n 1 "$LPSE_NODE_ROOT/said"\nsed -i 1d "$LPSE_NODE_ROOT/said"\n')
     (node.root / "said").write_text("\n".join(QUIET) + "\n")
-    told = "".join(LINE.format(peer=peer, ago=ago) for peer, ago in lines)
+    told = "".join(LINE.format(peer=peer, ago=f" lastack:{ago}" if ago else "") for peer, ago in lines)
     node.program("ss", f"#!/bin/sh\ncat <<'END'\n{told}END\n")
     answer = node("receiver", "--for", "0.1").json
     assert (answer["heard"], answer["acknowledged_s"]) == (heard, acknowledged_s)
+
+
+def test_what_cannot_be_listened_for_is_no_silence(node: Helper) -> None:
+    node.program("setpriv", f"#!/bin/sh\necho '{QUIET[0]}'\n")
+    node.program("ss", "#!/bin/sh\nexit 1\n")
+    answer = node("receiver", "--for", "0.1")
+    assert answer.code == 4
+    assert "cannot be seen" in answer.json["error"]
 
 
 def test_a_database_that_does_not_answer_is_no_silence(node: Helper) -> None:

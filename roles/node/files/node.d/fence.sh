@@ -23,17 +23,20 @@ receiver() {
   [ -z "$message" ] || connected=true
   # A quiet database sends a keepalive every 5 s only; but what this host reports to it once a second, its kernel
   # acknowledges for as long as it lives.
-  acknowledged=$(acknowledged_s)
+  acknowledged=$(acknowledged_s) || fail "what the peers acknowledge cannot be seen (ss): silence that was not listened for is none"
   [ -z "$acknowledged" ] || heard=$(since "$begin" | awk -v heard=$heard -v ago="$acknowledged" '{ print (ago < $1) ? "true" : heard }')
   say "{\"heard\":$heard,\"connected\":$connected,\"acknowledged_s\":${acknowledged:-null},\"last\":${message:-null},\"place\":$(jnull "${last#*|}"),\"seconds\":$(since "$begin")}"
 }
 
 # How many seconds ago the kernel of a peer acknowledged something on a connection to its database; empty: there is none.
+# ss leaves a 0 out: a connection without `lastack` was acknowledged this very millisecond.
 acknowledged_s() {
-  ss -tniHO state established "( dport = :$PG_PORT )" 2>/dev/null | awk -v peers=" $PEERS " '
+  local lines
+  lines=$(timeout 5 ss -tniHO state established "( dport = :$PG_PORT )" 2>/dev/null) || return 1
+  printf '%s\n' "$lines" | awk -v peers=" $PEERS " '
     { peer = $4; sub(/:[0-9]+$/, "", peer) }
-    index(peers, "=" peer " ") && match($0, /lastack:[0-9]+/) {
-      ago = substr($0, RSTART + 8, RLENGTH - 8) / 1000
+    peer != "" && index(peers, "=" peer " ") {
+      ago = match($0, /lastack:[0-9]+/) ? substr($0, RSTART + 8, RLENGTH - 8) / 1000 : 0
       if (least == "" || ago < least) least = ago
     }
     END { if (least != "") printf "%.3f", least }'
